@@ -1,0 +1,18 @@
+/** The error codes of OCI distribution-spec 1.1, "Error Codes", that tufgate gives, and Docker's UNAVAILABLE. */
+export type ErrorCode =
+  | 'BLOB_UNKNOWN'
+  | 'DENIED'
+  | 'MANIFEST_UNKNOWN'
+  | 'NAME_INVALID'
+  | 'NAME_UNKNOWN'
+  | 'UNAUTHORIZED'
+  | 'UNAVAILABLE'
+  | 'UNSUPPORTED';
+
+export type ErrorDetail = Readonly<Record<string, string | number | null>>;
+
+/** Takes a code, a message for people and an optional detail for programs; gives the JSON of distribution-spec
+ * "Error Codes", with one error only: docker and podman read the first and drop the rest. */
+export function errorBody(code: ErrorCode, message: string, detail?: ErrorDetail): string {
+  return JSON.stringify({ errors: [detail === undefined ? { code, message } : { code, message, detail }] });
+}

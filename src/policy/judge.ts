@@ -1,0 +1,96 @@
+import type { Digest, ImageReference, RepositoryReference } from '../oci/reference.ts';
+import type { SignedTarget, TrustAnchor, TrustAnswer, TrustSource } from '../trust/trust.ts';
+import type { Rule } from './rule.ts';
+import { gunOf, ruleFor } from './rule.ts';
+import type { Verdict } from './verdict.ts';
+import { decide, noRule, ruleDenies, upstreamUnavailable } from './verdict.ts';
+
+/** Whether a digest is below a signed index: found, not there, or not found out. */
+export type Reach =
+  | { readonly kind: 'below'; readonly parent: SignedTarget }
+  | { readonly kind: 'nowhere' }
+  | { readonly kind: 'unknown'; readonly finding: string };
+
+/** Looks for a digest among the children of what is signed. Never throws for what the registry did. */
+export type FindBelow = (
+  image: ImageReference,
+  digest: Digest,
+  signed: readonly SignedTarget[],
+) => Promise<Reach>;
+
+export interface Judgement {
+  readonly image: ImageReference;
+  readonly rule: Rule | undefined;
+  readonly gun: string | undefined;
+  readonly answer: TrustAnswer | undefined;
+  readonly verdict: Verdict;
+}
+
+/** Judges pulls by rules and trust: rule → trust answer → verdict. The same for the proxy and for `explain`. */
+export class Judge {
+  readonly #rules: readonly Rule[];
+  readonly #trust: TrustSource;
+
+  constructor(rules: readonly Rule[], trust: TrustSource) {
+    this.#rules = rules;
+    this.#trust = trust;
+  }
+
+  /** Takes an image and a way to look below signed indexes; gives the judgement. */
+  async judge(image: ImageReference, findBelow: FindBelow): Promise<Judgement> {
+    const rule = ruleFor(this.#rules, image.registry, image.repository);
+    const unasked = { image, rule, gun: undefined, answer: undefined };
+    if (rule === undefined) return { ...unasked, verdict: noRule(image) };
+    switch (rule.mode) {
+      case 'deny':
+        return { ...unasked, verdict: ruleDenies(image, rule) };
+      case 'allow':
+        return { ...unasked, verdict: { kind: 'unjudged' } };
+      case 'enforce':
+      case 'audit': {
+        const gun = gunOf(rule.trust, image.registry, image.repository);
+        if (image.identifier.kind === 'digest' && rule.digests === 'any') {
+          return { ...unasked, gun, verdict: { kind: 'unjudged' } };
+        }
+        const anchor = { ...rule.trust, gun };
+        if (image.identifier.kind === 'tag') {
+          const answer = await this.#trust.resolveTag(anchor, image.identifier.tag);
+          return { image, rule, gun, answer, verdict: decide(image, rule, gun, answer) };
+        }
+        return this.#judgeDigest(image, image.identifier.digest, rule, anchor, findBelow);
+      }
+    }
+  }
+
+  /** Whether anything of a repository may be served at all: for blobs, tags and referrers, which name no tag. */
+  coverage(asked: RepositoryReference): Verdict {
+    const rule = ruleFor(this.#rules, asked.registry, asked.repository);
+    if (rule === undefined) return noRule(asked);
+    return rule.mode === 'deny' ? ruleDenies(asked, rule) : { kind: 'unjudged' };
+  }
+
+  async #judgeDigest(
+    image: ImageReference,
+    digest: Digest,
+    rule: Rule,
+    anchor: TrustAnchor,
+    findBelow: FindBelow,
+  ): Promise<Judgement> {
+    const { gun } = anchor;
+    const answer = await this.#trust.resolveDigest(anchor, digest);
+    const judged = { image, rule, gun, answer, verdict: decide(image, rule, gun, answer) };
+    if (answer.kind !== 'unsigned' || answer.reason !== 'DIGEST_NOT_SIGNED') return judged;
+
+    const signed = await this.#trust.signedTargets(anchor);
+    if ('kind' in signed) return { ...judged, answer: signed, verdict: decide(image, rule, gun, signed) };
+    const reach = await findBelow(image, digest, signed);
+    switch (reach.kind) {
+      case 'below':
+        return { ...judged, answer: reach.parent, verdict: decide(image, rule, gun, reach.parent) };
+      case 'nowhere':
+        return judged;
+      case 'unknown':
+        return { ...judged, verdict: upstreamUnavailable(image, reach.finding) };
+    }
+  }
+}

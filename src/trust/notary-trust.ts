@@ -1,0 +1,298 @@
+import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { Digest, Tag } from '../oci/reference.ts';
+import { parseTag, sha256Digest } from '../oci/reference.ts';
+import { RepositoryError } from '../tuf/error.ts';
+import type { SignatureVerifier } from '../tuf/signature.ts';
+import type { Target } from '../tuf/target.ts';
+import { allTargets, missingSigners, resolveTarget } from '../tuf/target.ts';
+import type { VerifiedRepository } from '../tuf/trusted-metadata-set.ts';
+import { DownloadError } from './download-error.ts';
+import type { NotaryClient } from './notary-client.ts';
+import type {
+  SignedTarget,
+  TrustAnchor,
+  TrustAnswer,
+  TrustFailure,
+  TrustSource,
+  VerifiedRole,
+} from './trust.ts';
+import type { StoredRecord, TrustRecord, TrustStore } from './trust-store.ts';
+import { StateConflict, StateError } from './trust-store.ts';
+import type { UpdateLimits } from './updater.ts';
+import { update, verifyStored } from './updater.ts';
+
+export interface NotaryTrustOptions {
+  readonly notaries: ReadonlyMap<string, NotaryClient>;
+  readonly store: TrustStore;
+  readonly verifier: SignatureVerifier;
+  readonly limits: UpdateLimits & { readonly retryAfter: number };
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Told of every refresh: how it ended and how long it took, in seconds. */
+  readonly onRefresh?: (notary: string, result: RefreshResult, seconds: number) => void;
+}
+
+export type RefreshResult = 'ok' | 'unsigned' | 'invalid' | 'unavailable';
+
+/** What one refresh found; `at` is when it was asked for. */
+interface Known {
+  readonly at: number;
+  readonly outcome: Outcome;
+}
+type Outcome =
+  | {
+      readonly kind: 'verified';
+      readonly repository: VerifiedRepository;
+      readonly outage: DownloadError | undefined;
+    }
+  | TrustFailure;
+
+const rememberedAnchors = 2000;
+const conflictTries = 3;
+
+/** Trust from Notary servers: fresh within `checkEvery`, on disk before it is given, one refresh at a time for a GUN. */
+export class NotaryTrust implements TrustSource {
+  readonly #options: NotaryTrustOptions;
+  readonly #known = new LRUCache<string, Known>({ max: rememberedAnchors });
+  readonly #underWay = new Map<string, Promise<Outcome>>();
+
+  constructor(options: NotaryTrustOptions) {
+    this.#options = options;
+  }
+
+  async resolveTag(anchor: TrustAnchor, tag: Tag): Promise<TrustAnswer> {
+    const outcome = await this.#current(anchor);
+    if (outcome.kind !== 'verified') return outcome;
+    const roles = describeRoles(outcome.repository);
+    return reading(() => {
+      const target = resolveTarget(outcome.repository, tag);
+      if (target === undefined) return { kind: 'unsigned', reason: 'TAG_NOT_SIGNED', roles };
+      const missing = missingSigners(outcome.repository, anchor.signers, target);
+      const digest = sha256Digest(target.sha256);
+      if (missing.length > 0) return { kind: 'unsigned', reason: 'SIGNER_MISSING', missing, digest, roles };
+      return signed(target, tag, digest, roles, outcome.outage);
+    });
+  }
+
+  async resolveDigest(anchor: TrustAnchor, digest: Digest): Promise<TrustAnswer> {
+    const outcome = await this.#current(anchor);
+    if (outcome.kind !== 'verified') return outcome;
+    const found = signedTargetsOf(anchor, outcome).find((target) => target.digest === digest);
+    return (
+      found ?? { kind: 'unsigned', reason: 'DIGEST_NOT_SIGNED', roles: describeRoles(outcome.repository) }
+    );
+  }
+
+  async signedTargets(anchor: TrustAnchor): Promise<readonly SignedTarget[] | TrustFailure> {
+    const outcome = await this.#current(anchor);
+    return outcome.kind === 'verified' ? signedTargetsOf(anchor, outcome) : outcome;
+  }
+
+  /** What is verified of a GUN now, from memory while that is fresh, else by a refresh that all who ask share. */
+  async #current(anchor: TrustAnchor): Promise<Outcome> {
+    const key = keyOf(anchor);
+    const known = this.#known.get(key);
+    if (known !== undefined && this.#isFresh(anchor, known)) return known.outcome;
+    const underWay = this.#underWay.get(key);
+    if (underWay !== undefined) return underWay;
+    const refresh = this.#refresh(anchor, known).finally(() => this.#underWay.delete(key));
+    this.#underWay.set(key, refresh);
+    return refresh;
+  }
+
+  #isFresh(anchor: TrustAnchor, { at, outcome }: Known): boolean {
+    const age = this.#options.now() - at;
+    // A clock that went back makes nothing fresh.
+    if (age < 0) return false;
+    const isProven = outcome.kind === 'verified' && outcome.outage === undefined;
+    if (outcome.kind === 'verified' && this.#options.now() >= outcome.repository.expires.getTime())
+      return false;
+    // A failure is kept only so long that one docker pull, of three requests, asks once.
+    return (
+      age < (isProven ? anchor.checkEvery : Math.min(anchor.checkEvery, this.#options.limits.retryAfter))
+    );
+  }
+
+  async #refresh(anchor: TrustAnchor, known: Known | undefined): Promise<Outcome> {
+    const at = this.#options.now();
+    const outcome = await this.#outcome(anchor, known, at);
+    this.#known.set(keyOf(anchor), { at, outcome });
+    this.#options.onRefresh?.(anchor.notary, resultOf(outcome), (this.#options.now() - at) / 1000);
+    return outcome;
+  }
+
+  async #outcome(anchor: TrustAnchor, known: Known | undefined, at: number): Promise<Outcome> {
+    try {
+      const previous = known?.outcome.kind === 'verified' ? known.outcome.repository : undefined;
+      const repository = await this.#updateTwice(anchor, previous, at);
+      if (repository !== undefined) return { kind: 'verified', repository, outage: undefined };
+      return { kind: 'unsigned', reason: 'REPOSITORY_NOT_SIGNED', roles: [] };
+    } catch (error) {
+      if (error instanceof RepositoryError) return { kind: 'invalid', error };
+      if (error instanceof StateError) return { kind: 'unavailable', cause: error };
+      if (!(error instanceof DownloadError)) throw error;
+      return (await this.#bridged(anchor, error, at)) ?? { kind: 'unavailable', cause: error };
+    }
+  }
+
+  /**
+   * A publish between two of our requests, or a cache in front of the notary, can show halves of two versions
+   * (notary-v1 §1): what fails for its content is asked for once more, from the start.
+   */
+  async #updateTwice(
+    anchor: TrustAnchor,
+    previous: VerifiedRepository | undefined,
+    at: number,
+  ): Promise<VerifiedRepository | undefined> {
+    try {
+      return await this.#updateAndStore(anchor, previous, at);
+    } catch (error) {
+      if (!(error instanceof RepositoryError) || !halves.has(error.code)) throw error;
+      return this.#updateAndStore(anchor, previous, at);
+    }
+  }
+
+  async #updateAndStore(
+    anchor: TrustAnchor,
+    previous: VerifiedRepository | undefined,
+    at: number,
+  ): Promise<VerifiedRepository | undefined> {
+    const { store, verifier, limits, notaries } = this.#options;
+    const client = notaries.get(anchor.notary);
+    if (client === undefined) throw new TypeError(`no notary ${anchor.notary}`);
+    for (let tries = 1; ; tries += 1) {
+      const { gun, notary, pin, signers } = anchor;
+      const stored = await store.load(notary, gun);
+      let revision = stored?.revision ?? 0;
+      const commit = async (record: TrustRecord): Promise<void> => {
+        await store.commit(notary, gun, revision, record);
+        revision += 1;
+      };
+      const question = {
+        gun,
+        pin,
+        signers,
+        now: new Date(at),
+        verifier,
+        limits,
+        stored,
+        previous,
+        keepRoots: commit,
+      };
+      try {
+        const updated = await update(question, client.of(gun));
+        if (updated === undefined) return undefined;
+        if (hasChanged(anchor, stored, updated.record)) await commit(updated.record);
+        return updated.repository;
+      } catch (error) {
+        // Another process (`explain`, a second refresh of the GUN under other terms) was faster: decide on what it left.
+        if (!(error instanceof StateConflict)) throw error;
+        if (tries === conflictTries) throw new StateError(error.message, { cause: error });
+      }
+    }
+  }
+
+  /** An outage, and only an outage, is bridged by what is stored, for as long as the rule allows and nothing expired. */
+  async #bridged(anchor: TrustAnchor, outage: DownloadError, at: number): Promise<Outcome | undefined> {
+    if (outage.failure !== 'outage' || anchor.outageGrace === 0) return undefined;
+    try {
+      const stored = await this.#options.store.load(anchor.notary, anchor.gun);
+      if (stored === undefined) return undefined;
+      const age = at - stored.confirmedAt;
+      if (age < 0 || age > anchor.outageGrace) return undefined;
+      const { gun, pin, signers } = anchor;
+      const repository = verifyStored(
+        { gun, pin, signers, now: new Date(at), verifier: this.#options.verifier },
+        stored,
+      );
+      return repository && { kind: 'verified', repository, outage };
+    } catch (error) {
+      if (error instanceof RepositoryError) return { kind: 'invalid', error };
+      if (error instanceof StateError) return { kind: 'unavailable', cause: error };
+      throw error;
+    }
+  }
+}
+
+const halves: ReadonlySet<string> = new Set([
+  'EXPIRED',
+  'BAD_HASH',
+  'BAD_SIGNATURE',
+  'ROLLBACK',
+  'EQUIVOCATION',
+]);
+
+/** Everything that a refresh depends on. Rules may ask for one GUN under different terms. */
+function keyOf({ notary, gun, pin, signers }: TrustAnchor): string {
+  const pinned =
+    pin.kind === 'keys'
+      ? pin.ids
+      : pin.kind === 'ca'
+        ? pin.authorities.map(({ x509 }) => x509.fingerprint256)
+        : pin.kind === 'root'
+          ? [createHash('sha256').update(pin.bytes).digest('hex')]
+          : [];
+  return JSON.stringify([notary, gun, pin.kind, ...pinned, ...signers]);
+}
+
+/** Floors that did not move need no write; the time of the confirmation does only where an outage may be bridged. */
+function hasChanged(anchor: TrustAnchor, stored: StoredRecord | undefined, record: TrustRecord): boolean {
+  if (stored === undefined || anchor.outageGrace > 0) return true;
+  if (stored.confirmedAt === 0 || stored.files.size !== record.files.size) return true;
+  return [...record.files].some(([role, { floor }]) => stored.files.get(role)?.floor.sha256 !== floor.sha256);
+}
+
+function resultOf(outcome: Outcome): RefreshResult {
+  switch (outcome.kind) {
+    case 'verified':
+      return outcome.outage === undefined ? 'ok' : 'unavailable';
+    case 'unsigned':
+      return 'unsigned';
+    case 'invalid':
+    case 'unavailable':
+      return outcome.kind;
+  }
+}
+
+function signedTargetsOf(
+  anchor: TrustAnchor,
+  { repository, outage }: Extract<Outcome, { kind: 'verified' }>,
+): readonly SignedTarget[] {
+  const roles = describeRoles(repository);
+  return allTargets(repository).flatMap((target) => {
+    const tag = parseTag(target.tag);
+    if (tag === undefined || missingSigners(repository, anchor.signers, target).length > 0) return [];
+    return [signed(target, tag, sha256Digest(target.sha256), roles, outage)];
+  });
+}
+
+function signed(
+  { role, sha512, length }: Target,
+  tag: Tag,
+  digest: Digest,
+  roles: readonly VerifiedRole[],
+  outage: DownloadError | undefined,
+): SignedTarget {
+  return { kind: 'signed', tag, digest, sha512, length, role, roles, outage };
+}
+
+function describeRoles(repository: VerifiedRepository): readonly VerifiedRole[] {
+  return repository.roles.map(({ role, file, signers }) => ({
+    role,
+    version: file.version,
+    expires: file.expires,
+    keys: signers.keys.map(({ id }) => id),
+    threshold: signers.threshold,
+  }));
+}
+
+function reading(read: () => TrustAnswer): TrustAnswer {
+  try {
+    return read();
+  } catch (error) {
+    // A target that cannot be used is bad trust data for this tag alone.
+    if (!(error instanceof RepositoryError)) throw error;
+    return { kind: 'invalid', error };
+  }
+}

@@ -1,0 +1,71 @@
+import type { Certificate } from '../tuf/certificate.ts';
+import { chainsTo } from '../tuf/certificate.ts';
+import { RepositoryError } from '../tuf/error.ts';
+import { knownIds } from '../tuf/key.ts';
+import type { PublicKey } from '../tuf/key.ts';
+import type { Root } from '../tuf/metadata.ts';
+import { checkThreshold } from '../tuf/role.ts';
+import type { SignatureVerifier } from '../tuf/signature.ts';
+import { rootSigners } from '../tuf/trusted-metadata-set.ts';
+
+/** Where trust in a GUN's root starts; one of these, named by the rule. */
+export type RootPin =
+  /** Hex: a Notary key id (of the certificate or of the plain key) or the SHA-256 of the key's SPKI. */
+  | { readonly kind: 'keys'; readonly ids: readonly string[] }
+  /** The authorities that issue root certificates. */
+  | { readonly kind: 'ca'; readonly authorities: readonly Certificate[] }
+  /** The bytes of a root.json handed over out of band. */
+  | { readonly kind: 'root'; readonly bytes: Uint8Array }
+  /** Whatever root is seen first, kept for ever after. */
+  | { readonly kind: 'first-use' };
+
+/**
+ * Says whether trust may start at this root: it is signed by a threshold of pinned keys alone. That it merely lists a
+ * pinned key proves nothing, since certificates are public. Throws RepositoryError for a root that is bad in itself.
+ */
+export function satisfiesPin(
+  root: Root,
+  pin: RootPin,
+  gun: string,
+  now: Date,
+  verifier: SignatureVerifier,
+): boolean {
+  const { keys, threshold } = rootSigners(root, gun);
+  checkThreshold('root', root, { keys, threshold }, verifier);
+  switch (pin.kind) {
+    case 'first-use':
+      return true;
+    case 'root':
+      return Buffer.from(pin.bytes).equals(root.bytes);
+    case 'keys':
+      return signedBy(
+        root,
+        keys.filter((key) => knownIds(key).some((id) => pin.ids.includes(id))),
+        threshold,
+        verifier,
+      );
+    case 'ca':
+      return signedBy(
+        root,
+        keys.filter(({ bundle }) => chainsTo(bundle, pin.authorities, now)),
+        threshold,
+        verifier,
+      );
+  }
+}
+
+function signedBy(
+  root: Root,
+  keys: readonly PublicKey[],
+  threshold: number,
+  verifier: SignatureVerifier,
+): boolean {
+  try {
+    checkThreshold('root', root, { keys, threshold }, verifier);
+    return true;
+  } catch (error) {
+    // Not by these keys: then trust does not start here, which is no fault of the root.
+    if (!(error instanceof RepositoryError)) throw error;
+    return false;
+  }
+}

@@ -1,0 +1,201 @@
+import { createHash } from 'node:crypto';
+import { chmodSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { sha256Hex } from '../tuf/hashes.ts';
+import type { StoredRecord, TrustedFile, TrustRecord, TrustStore } from './trust-store.ts';
+import { StateConflict, StateError } from './trust-store.ts';
+
+const schemaVersion = 1;
+const busyTimeout = 5000;
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS repository (
+    notary TEXT NOT NULL, gun TEXT NOT NULL, revision INTEGER NOT NULL, confirmed_at INTEGER NOT NULL,
+    seal TEXT NOT NULL, PRIMARY KEY (notary, gun)) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS root (
+    notary TEXT NOT NULL, gun TEXT NOT NULL, position INTEGER NOT NULL, bytes BLOB NOT NULL,
+    PRIMARY KEY (notary, gun, position)) STRICT;
+  CREATE TABLE IF NOT EXISTS file (
+    notary TEXT NOT NULL, gun TEXT NOT NULL, role TEXT NOT NULL, version INTEGER NOT NULL, sha256 TEXT NOT NULL,
+    keys TEXT NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (notary, gun, role)) STRICT;
+`;
+
+/** The trust store of a single instance: SQLite with a write-ahead log, and a power cut survived by every commit. */
+export class SqliteTrustStore implements TrustStore {
+  readonly #database: DatabaseSync;
+
+  /** Takes the path of the database, which is made if it is not there. Throws StateError. */
+  constructor(path: string) {
+    this.#database = guarded(`cannot open the state ${path}`, () => open(path));
+  }
+
+  async load(notary: string, gun: string): Promise<StoredRecord | undefined> {
+    return guarded(`cannot read the state of ${gun}`, () =>
+      this.#transaction('BEGIN', () => this.#read(notary, gun)),
+    );
+  }
+
+  async commit(notary: string, gun: string, revision: number, record: TrustRecord): Promise<void> {
+    guarded(`cannot write the state of ${gun}`, () =>
+      this.#transaction('BEGIN IMMEDIATE', () => {
+        const found = this.#revision(notary, gun);
+        if (found !== revision) {
+          throw new StateConflict(`the state of ${gun} is at revision ${found}, not ${revision}`);
+        }
+        this.#delete(notary, gun);
+        this.#insert(notary, gun, revision + 1, record);
+      }),
+    );
+  }
+
+  async forget(notary: string, gun: string): Promise<boolean> {
+    return guarded(`cannot write the state of ${gun}`, () =>
+      this.#transaction('BEGIN IMMEDIATE', () => {
+        const known = this.#revision(notary, gun) !== 0;
+        this.#delete(notary, gun);
+        return known;
+      }),
+    );
+  }
+
+  async probe(): Promise<void> {
+    // Taking the write lock and changing a page is what a commit needs.
+    guarded('cannot write the state', () =>
+      this.#transaction('BEGIN IMMEDIATE', () =>
+        this.#database.exec(`PRAGMA user_version = ${schemaVersion}`),
+      ),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#database.close();
+  }
+
+  #read(notary: string, gun: string): StoredRecord | undefined {
+    const row = this.#database
+      .prepare('SELECT revision, confirmed_at, seal FROM repository WHERE notary = ? AND gun = ?')
+      .get(notary, gun);
+    const roots = this.#database
+      .prepare('SELECT bytes FROM root WHERE notary = ? AND gun = ? ORDER BY position')
+      .all(notary, gun)
+      .map((root) => blob(root['bytes']));
+    const files = this.#database
+      .prepare(
+        'SELECT role, version, sha256, keys, bytes FROM file WHERE notary = ? AND gun = ? ORDER BY role',
+      )
+      .all(notary, gun)
+      .map(readFile);
+    const [first, ...later] = roots;
+    if (row === undefined && first === undefined && files.length === 0) return undefined;
+    if (row === undefined || first === undefined)
+      throw new StateError(`the state of ${gun} is damaged: rows are missing`);
+
+    const record: TrustRecord = {
+      roots: [first, ...later],
+      files: new Map(files),
+      confirmedAt: Number(row['confirmed_at']),
+    };
+    const revision = Number(row['revision']);
+    if (row['seal'] !== seal(notary, gun, revision, record)) {
+      throw new StateError(`the state of ${gun} is damaged: its contents do not match their seal`);
+    }
+    return { ...record, revision };
+  }
+
+  #revision(notary: string, gun: string): number {
+    const row = this.#database
+      .prepare('SELECT revision FROM repository WHERE notary = ? AND gun = ?')
+      .get(notary, gun);
+    return Number(row?.['revision'] ?? 0);
+  }
+
+  #delete(notary: string, gun: string): void {
+    for (const table of ['repository', 'root', 'file']) {
+      this.#database.prepare(`DELETE FROM ${table} WHERE notary = ? AND gun = ?`).run(notary, gun);
+    }
+  }
+
+  #insert(notary: string, gun: string, revision: number, record: TrustRecord): void {
+    this.#database
+      .prepare('INSERT INTO repository VALUES (?, ?, ?, ?, ?)')
+      .run(notary, gun, revision, record.confirmedAt, seal(notary, gun, revision, record));
+    const root = this.#database.prepare('INSERT INTO root VALUES (?, ?, ?, ?)');
+    record.roots.forEach((bytes, position) => root.run(notary, gun, position, bytes));
+    const file = this.#database.prepare('INSERT INTO file VALUES (?, ?, ?, ?, ?, ?, ?)');
+    for (const [role, { floor, bytes }] of record.files) {
+      file.run(notary, gun, role, floor.version, floor.sha256, floor.keys.join(' '), bytes);
+    }
+  }
+
+  #transaction<Result>(begin: string, body: () => Result): Result {
+    this.#database.exec(begin);
+    try {
+      const result = body();
+      this.#database.exec('COMMIT');
+      return result;
+    } catch (error) {
+      // Whatever went wrong, the lock must not stay; SQLite may have rolled back by itself already.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+}
+
+function open(path: string): DatabaseSync {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const database = new DatabaseSync(path, { timeout: busyTimeout });
+  chmodSync(path, 0o600);
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+  const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
+  if (version > schemaVersion) {
+    throw new StateError(
+      `the state ${path} is of schema ${version}, and this version knows ${schemaVersion}`,
+    );
+  }
+  const [check] = database.prepare('PRAGMA quick_check(1)').all();
+  if (check?.['quick_check'] !== 'ok') throw new StateError(`the state ${path} is damaged`);
+  database.exec(`BEGIN IMMEDIATE; ${schema} PRAGMA user_version = ${schemaVersion}; COMMIT;`);
+  return database;
+}
+
+function readFile(row: Record<string, unknown>): [string, TrustedFile] {
+  const keys = String(row['keys']);
+  const floor = {
+    version: Number(row['version']),
+    sha256: String(row['sha256']),
+    keys: keys === '' ? [] : keys.split(' '),
+  };
+  return [String(row['role']), { floor, bytes: blob(row['bytes']) }];
+}
+
+function blob(value: unknown): Uint8Array {
+  if (!(value instanceof Uint8Array)) throw new StateError('the state is damaged: a blob is none');
+  return value;
+}
+
+/** Ties every row of a record to its GUN and to each other, so that none can be dropped, swapped or lowered unseen. */
+function seal(notary: string, gun: string, revision: number, record: TrustRecord): string {
+  const hash = createHash('sha256');
+  const add = (...parts: readonly (string | number)[]): void => {
+    hash.update(`${JSON.stringify(parts)}\n`);
+  };
+  add('tufgate trust record', notary, gun, revision, record.confirmedAt);
+  for (const bytes of record.roots) add('root', sha256Hex(bytes));
+  for (const [role, { floor, bytes }] of [...record.files].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    add(role, floor.version, floor.sha256, ...floor.keys, sha256Hex(bytes));
+  }
+  return hash.digest('hex');
+}
+
+/** Everything that SQLite and the disk can say becomes a StateError; our own conflict passes. */
+function guarded<Result>(what: string, body: () => Result): Result {
+  try {
+    return body();
+  } catch (error) {
+    if (error instanceof StateError || error instanceof StateConflict || !(error instanceof Error))
+      throw error;
+    if (!('code' in error)) throw error; // Without a code it is neither SQLite's nor the system's, but ours.
+    throw new StateError(`${what}: ${error.message}`, { cause: error });
+  }
+}

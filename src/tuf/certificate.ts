@@ -1,0 +1,163 @@
+import { X509Certificate } from 'node:crypto';
+import type { DerElement } from './der.ts';
+import { derChildren, derElement } from './der.ts';
+import { RepositoryError } from './error.ts';
+
+// The X.509 certificates in which Notary wraps keys (notary-v1 §2.6, §3, §5.4).
+
+export interface Certificate {
+  readonly x509: X509Certificate;
+  /** Every common name of the subject, in order. */
+  readonly commonNames: readonly string[];
+  readonly signatureAlgorithm: string;
+  /** How many authorities may stand between this one and a leaf (RFC 5280 §4.2.1.9); undefined: any number. */
+  readonly pathLength: number | undefined;
+}
+
+/**
+ * Takes the bytes of a certificate bundle as Notary stores it; gives its certificates, the leaf first. Throws
+ * RepositoryError MALFORMED unless it is nothing but PEM blocks of whole certificates: OpenSSL would read the first
+ * block and ignore the rest, and private keys would pass as public ones.
+ */
+export function readBundle(bytes: Uint8Array, place: string): readonly [Certificate, ...Certificate[]] {
+  const lines = Buffer.from(bytes).toString('latin1').split('\n');
+  if (lines.at(-1) === '') lines.pop();
+  const certificates: Certificate[] = [];
+  let body: string[] | undefined;
+  for (const line of lines) {
+    if (body === undefined && line === '-----BEGIN CERTIFICATE-----') body = [];
+    else if (body !== undefined && line === '-----END CERTIFICATE-----') {
+      certificates.push(readCertificate(body.join(''), place));
+      body = undefined;
+    } else if (body !== undefined && /^[A-Za-z0-9+/]{1,76}={0,2}$/.test(line)) body.push(line);
+    else
+      throw new RepositoryError('MALFORMED', `${place} is not a bundle of PEM certificates and nothing else`);
+  }
+  const [leaf, ...issuers] = certificates;
+  if (leaf === undefined || body !== undefined) {
+    throw new RepositoryError('MALFORMED', `${place} has no whole PEM certificate`);
+  }
+  return [leaf, ...issuers];
+}
+
+function readCertificate(base64: string, place: string): Certificate {
+  const der = Buffer.from(base64, 'base64');
+  try {
+    const x509 = new X509Certificate(der);
+    if (!x509.raw.equals(der)) throw new RangeError('bytes after the certificate');
+    return { x509, ...readFields(der) };
+  } catch (error) {
+    // OpenSSL's errors have no class of their own; whatever it or the DER reader says, the bytes are no certificate.
+    if (error instanceof TypeError) throw error;
+    throw new RepositoryError('MALFORMED', `${place} has a certificate that cannot be read`, {
+      cause: error,
+    });
+  }
+}
+
+const commonName = '550403'; // 2.5.4.3
+/** UTF8String, PrintableString, IA5String: the types whose ASCII bytes everyone reads alike. */
+const textTags = [0x0c, 0x13, 0x16];
+
+/** RFC 5280 §4.1: what is needed of it, structurally; the printed subject can be forged (CVE-2021-44532). */
+function readFields(der: Buffer): Omit<Certificate, 'x509'> {
+  const [tbs, algorithm] = derChildren(derElement(der).content);
+  if (tbs === undefined || algorithm === undefined) throw new RangeError('not a certificate');
+  const fields = derChildren(tbs.content);
+  const subject = fields[fields[0]?.tag === 0xa0 ? 5 : 4];
+  const [oid] = derChildren(algorithm.content);
+  if (subject === undefined || oid === undefined) throw new RangeError('not a certificate');
+  const commonNames: string[] = [];
+  for (const set of derChildren(subject.content)) {
+    for (const attribute of derChildren(set.content)) {
+      const [type, value] = derChildren(attribute.content);
+      if (type?.content.toString('hex') !== commonName || value === undefined) continue;
+      if (!textTags.includes(value.tag)) throw new RangeError('a common name in an unusual string type');
+      commonNames.push(value.content.toString('latin1'));
+    }
+  }
+  return { commonNames, signatureAlgorithm: oid.content.toString('hex'), pathLength: readPathLength(fields) };
+}
+
+const basicConstraints = '551d13'; // 2.5.29.19
+
+function readPathLength(fields: readonly DerElement[]): number | undefined {
+  const extensions = fields.find(({ tag }) => tag === 0xa3);
+  if (extensions === undefined) return undefined;
+  for (const extension of derChildren(derElement(extensions.content).content)) {
+    const parts = derChildren(extension.content);
+    const value = parts.at(-1);
+    if (parts[0]?.content.toString('hex') !== basicConstraints || value === undefined) continue;
+    const length = derChildren(derElement(value.content).content).find(({ tag }) => tag === 0x02);
+    return length && (length.content.length === 1 ? length.content.readUInt8(0) : 0);
+  }
+  return undefined;
+}
+
+/** Signature algorithms over MD5 or SHA-1: md5WithRSA, sha1WithRSA, its OIW twin, ecdsa-with-SHA1, dsa-with-SHA1. */
+const brokenSignatures = [
+  '2a864886f70d010104',
+  '2a864886f70d010105',
+  '2b0e03021d',
+  '2a8648ce3d0401',
+  '2a8648ce380403',
+];
+
+/** Says why a bundle cannot stand for a root key of this GUN, or undefined if it can (notary-v1 §5.4, without dates). */
+export function rootCertificateFault(bundle: readonly Certificate[], gun: string): string | undefined {
+  const [leaf, ...issuers] = bundle;
+  if (leaf === undefined || leaf.x509.ca) return 'its first certificate is not a leaf';
+  if (!issuers.every(({ x509 }) => x509.ca)) return 'it has more than one leaf';
+  if (bundle.some(({ signatureAlgorithm }) => brokenSignatures.includes(signatureAlgorithm))) {
+    return 'it is signed with MD5 or SHA-1';
+  }
+  const [name] = leaf.commonNames;
+  if (name === undefined || leaf.commonNames.length !== 1)
+    return `it has ${leaf.commonNames.length} common names`;
+  if (!namesGun(name, gun)) return `its common name is ${JSON.stringify(name.slice(0, 100))}`;
+  return leaf.x509.validFromDate > leaf.x509.validToDate ? 'it ends before it begins' : undefined;
+}
+
+/** The common name is the GUN, or `prefix/*` for everything below a prefix; compared byte by byte. */
+function namesGun(name: string, gun: string): boolean {
+  if (!name.endsWith('/*')) return name === gun;
+  const prefix = name.slice(0, -1);
+  return prefix.length > 1 && !prefix.includes('*') && gun.startsWith(prefix) && gun.length > prefix.length;
+}
+
+const clockLeeway = 24 * 3600 * 1000;
+
+/** Says whether a leaf is within its dates at `now`, with one day of leeway before its begin (notary-v1 §5.4). */
+export function isWithinDates(leaf: Certificate, now: Date): boolean {
+  const { validFromDate, validToDate } = leaf.x509;
+  return validFromDate.getTime() <= now.getTime() + clockLeeway && now <= validToDate;
+}
+
+/**
+ * Says whether a bundle, leaf first, leads to one of the authorities: every step by signature and not by name alone
+ * (`checkIssued` accepts a forged issuer of the right name), every authority one, within its dates and path length.
+ */
+export function chainsTo(
+  bundle: readonly Certificate[],
+  authorities: readonly Certificate[],
+  now: Date,
+): boolean {
+  const [leaf, ...issuers] = bundle;
+  if (leaf === undefined) return false;
+  const usable = [...authorities, ...issuers].filter(({ x509 }) => x509.ca);
+  let current = leaf;
+  for (let between = 0; between <= issuers.length; between += 1) {
+    const issuer = usable.find(
+      (candidate) =>
+        current.x509.checkIssued(candidate.x509) &&
+        current.x509.verify(candidate.x509.publicKey) &&
+        candidate.x509.validFromDate <= now &&
+        now <= candidate.x509.validToDate &&
+        between <= (candidate.pathLength ?? between),
+    );
+    if (issuer === undefined) return false;
+    if (authorities.includes(issuer)) return true;
+    current = issuer;
+  }
+  return false;
+}

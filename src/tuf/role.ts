@@ -1,0 +1,71 @@
+import type { Json, JsonObject } from './canonical-json.ts';
+import { RepositoryError } from './error.ts';
+import type { PublicKey } from './key.ts';
+import { checkKeyId } from './key.ts';
+import { readArray, readKeyId, readObject, readPositive } from './members.ts';
+import type { Metadata } from './envelope.ts';
+import type { SignatureVerifier } from './signature.ts';
+
+/** Who signs a role, and how many of them it takes. */
+export interface RoleKeys {
+  readonly keys: readonly PublicKey[];
+  readonly threshold: number;
+}
+
+/** Key objects as they are filed in a `keys` member, by id. Old and unused ones are normal (notary-v1 §6). */
+export function readFiledKeys(value: Json | undefined, place: string): JsonObject {
+  const keys = readObject(value, place);
+  for (const id of keys.keys()) readKeyId(id, `${place} name`);
+  return keys;
+}
+
+/**
+ * Takes a role object and the keys filed beside it; gives its key ids and threshold. Throws RepositoryError MALFORMED if
+ * an id is named twice, is not filed, or is not the hash of its key.
+ */
+export function readRoleKeys(
+  value: Json | undefined,
+  place: string,
+  filed: JsonObject,
+): { keyIds: readonly string[]; threshold: number } {
+  const role = readObject(value, place, ['keyids', 'threshold']);
+  const keyIds = readArray(role.get('keyids'), `${place}.keyids`).map((id) =>
+    readKeyId(id, `${place}.keyids[]`),
+  );
+  if (new Set(keyIds).size !== keyIds.length) {
+    throw new RepositoryError('MALFORMED', `${place} names a key id twice`);
+  }
+  for (const id of keyIds) checkKeyId(filed.get(id), id);
+  return { keyIds, threshold: readPositive(role.get('threshold'), `${place}.threshold`) };
+}
+
+/**
+ * TUF §5.3.4 and its like: throws RepositoryError BAD_SIGNATURE unless enough of the role's keys signed the file. What
+ * counts are distinct public keys, not ids: one key may be filed under several certificates (GHSA-3633-5h82-39pq).
+ */
+export function checkThreshold(
+  name: string,
+  file: Metadata,
+  { keys, threshold }: RoleKeys,
+  verifier: SignatureVerifier,
+): void {
+  const available = new Set(keys.map(({ spki }) => spki)).size;
+  if (available < threshold) {
+    throw new RepositoryError(
+      'BAD_SIGNATURE',
+      `${name} needs ${threshold} signatures, but has ${available} keys`,
+    );
+  }
+  const byId = new Map(keys.map((key) => [key.id, key]));
+  const signed = new Set<string>();
+  for (const signature of file.signatures) {
+    const key = byId.get(signature.keyId);
+    if (key !== undefined && verifier.verify(key, file.message, signature)) signed.add(key.spki);
+  }
+  if (signed.size < threshold) {
+    throw new RepositoryError(
+      'BAD_SIGNATURE',
+      `${name} version ${file.version} needs ${threshold} valid signatures, but has ${signed.size}`,
+    );
+  }
+}
