@@ -61,12 +61,24 @@ export function isRegistryName(text: string): boolean {
   return text.length <= longestName && registryName.test(text);
 }
 
+/** Which registry the first segment of an image names, if it names one, and which is meant where none is named. */
+export interface RegistryNaming {
+  readonly named: (segment: string) => string | undefined;
+  readonly otherwise: string;
+}
+
+/** As Docker reads images: `alpine` is Docker Hub's. */
+export const dockerNaming: RegistryNaming = {
+  named: (segment) => (looksLikeRegistry(segment) ? segment : undefined),
+  otherwise: 'docker.io',
+};
+
 /**
  * Takes an image as people write it (`alpine`, `docker.io/library/alpine:3.22`, `reg.example:5000/a/b@sha256:…`);
- * gives the reference with Docker's defaults filled in, else undefined. With both tag and digest the digest counts,
- * as it does for every client.
+ * gives the reference with the defaults filled in, else undefined. With both tag and digest the digest counts, as it
+ * does for every client.
  */
-export function parseImageReference(text: string): ImageReference | undefined {
+export function parseImageReference(text: string, naming = dockerNaming): ImageReference | undefined {
   const at = text.indexOf('@');
   const named = at < 0 ? text : text.slice(0, at);
   const colon = named.indexOf(':', named.lastIndexOf('/') + 1);
@@ -74,7 +86,10 @@ export function parseImageReference(text: string): ImageReference | undefined {
   const tagged = parseTag(colon < 0 ? 'latest' : named.slice(colon + 1));
   if (tagged === undefined) return undefined;
 
-  const { registry, rest } = splitRegistry(path);
+  const slash = path.indexOf('/');
+  const byPath = slash < 0 ? undefined : naming.named(path.slice(0, slash));
+  const registry = byPath ?? naming.otherwise;
+  const rest = byPath === undefined ? path : path.slice(slash + 1);
   const repository = parseRepositoryName(officialName(registry, rest));
   if (repository === undefined || !isRegistryName(registry)) return undefined;
 
@@ -103,12 +118,4 @@ export function printReference(reference: RepositoryReference | ImageReference):
 /** Takes a tag or digest; gives its text as it stands in a path, or after the given marks. */
 export function printIdentifier(identifier: Identifier, beforeTag = '', beforeDigest = ''): string {
   return identifier.kind === 'tag' ? beforeTag + identifier.tag : beforeDigest + identifier.digest;
-}
-
-function splitRegistry(path: string): { registry: string; rest: string } {
-  const slash = path.indexOf('/');
-  const first = path.slice(0, Math.max(slash, 0));
-  return slash > 0 && looksLikeRegistry(first)
-    ? { registry: first, rest: path.slice(slash + 1) }
-    : { registry: 'docker.io', rest: path };
 }

@@ -36,7 +36,8 @@ function canonicalString(text: string): string {
 
 /** UTF-16 order, which strings have, is that of UTF-8 but for surrogates: names with one are compared as bytes. */
 function compareUtf8(a: string, b: string): number {
-  if (surrogate.test(a) || surrogate.test(b)) return Buffer.compare(Buffer.from(a, 'utf8'), Buffer.from(b, 'utf8'));
+  if (surrogate.test(a) || surrogate.test(b))
+    return Buffer.compare(Buffer.from(a, 'utf8'), Buffer.from(b, 'utf8'));
   return a < b ? -1 : 1;
 }
 

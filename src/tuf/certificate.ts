@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { X509Certificate } from 'node:crypto';
 import type { DerElement } from './der.ts';
 import { derChildren, derElement } from './der.ts';
@@ -7,6 +8,8 @@ import { RepositoryError } from './error.ts';
 
 export interface Certificate {
   readonly x509: X509Certificate;
+  /** Read once, with the certificate: the getter of `x509` throws for a key that OpenSSL cannot read. */
+  readonly publicKey: KeyObject;
   /** Every common name of the subject, in order. */
   readonly commonNames: readonly string[];
   readonly signatureAlgorithm: string;
@@ -45,7 +48,8 @@ function readCertificate(base64: string, place: string): Certificate {
   try {
     const x509 = new X509Certificate(der);
     if (!x509.raw.equals(der)) throw new RangeError('bytes after the certificate');
-    return { x509, ...readFields(der) };
+    if (der.toString('base64') !== base64) throw new RangeError('a second spelling of base64');
+    return { x509, publicKey: x509.publicKey, ...readFields(der) };
   } catch (error) {
     // OpenSSL's errors have no class of their own; whatever it or the DER reader says, the bytes are no certificate.
     if (error instanceof TypeError) throw error;
@@ -60,7 +64,7 @@ const commonName = '550403'; // 2.5.4.3
 const textTags = [0x0c, 0x13, 0x16];
 
 /** RFC 5280 §4.1: what is needed of it, structurally; the printed subject can be forged (CVE-2021-44532). */
-function readFields(der: Buffer): Omit<Certificate, 'x509'> {
+function readFields(der: Buffer): Omit<Certificate, 'x509' | 'publicKey'> {
   const [tbs, algorithm] = derChildren(derElement(der).content);
   if (tbs === undefined || algorithm === undefined) throw new RangeError('not a certificate');
   const fields = derChildren(tbs.content);
@@ -150,7 +154,7 @@ export function chainsTo(
     const issuer = usable.find(
       (candidate) =>
         current.x509.checkIssued(candidate.x509) &&
-        current.x509.verify(candidate.x509.publicKey) &&
+        current.x509.verify(candidate.publicKey) &&
         candidate.x509.validFromDate <= now &&
         now <= candidate.x509.validToDate &&
         between <= (candidate.pathLength ?? between),

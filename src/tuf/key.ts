@@ -53,7 +53,7 @@ export function readKey(object: JsonObject, id: string): PublicKey {
     case 'ecdsa-x509':
     case 'rsa-x509': {
       const bundle = readBundle(bytes, place);
-      return fromKeyObject(bundle[0].x509.publicKey, id, keytype === 'rsa-x509' ? 'rsa' : 'ecdsa', bundle);
+      return fromKeyObject(bundle[0].publicKey, id, keytype === 'rsa-x509' ? 'rsa' : 'ecdsa', bundle);
     }
     case 'ed25519':
       if (bytes.length !== 32)
@@ -102,11 +102,14 @@ function fromKeyObject(
   if (algorithm !== 'rsa' && spki.length !== spkiBytes[algorithm]) {
     throw new RepositoryError('MALFORMED', `key ${id} has ${spki.length} bytes, not ${spkiBytes[algorithm]}`);
   }
+  const point = spki.subarray(spki.length - pointBytes[algorithm]);
+  // OpenSSL reads hybrid points, which are as long, and keeps them: a second SPKI of one key.
+  if (actual === 'ecdsa' && point[0] !== 4) throw new RepositoryError('MALFORMED', `key ${id} is not an uncompressed point`);
   return {
     id,
     algorithm,
     key,
-    point: spki.subarray(spki.length - pointBytes[algorithm]),
+    point,
     spki: createHash('sha256').update(spki).digest('hex'),
     bundle,
   };

@@ -74,7 +74,8 @@ export function readSnapshot(bytes: Uint8Array): Snapshot {
   const { signed, metadata } = readFile(bytes, 'Snapshot', ['meta']);
   const meta = readObject(signed.get('meta'), 'snapshot.meta', ['root', 'targets']);
   const files = new Map<string, FileHashes>();
-  for (const [role, entry] of meta) files.set(role, readFileHashes(entry, `snapshot.meta.${role}`));
+  for (const [role, entry] of meta)
+    files.set(role, readFileHashes(entry, `snapshot.meta.${role.slice(0, 255)}`));
   readMandatory(meta, 'root', 'snapshot.meta');
   readMandatory(meta, 'targets', 'snapshot.meta');
   return { ...metadata, meta: files };

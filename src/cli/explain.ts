@@ -1,0 +1,153 @@
+import { loadConfig } from '../config/load.ts';
+import type { Digest, ImageReference } from '../oci/reference.ts';
+import { printIdentifier, printReference } from '../oci/reference.ts';
+import type { Judgement } from '../policy/judge.ts';
+import type { Refused, Verdict } from '../policy/verdict.ts';
+import type { RegistryDoor } from '../proxy/registry-door.ts';
+import { tagDigest } from '../proxy/tag-digest.ts';
+import { createLog } from '../telemetry/log.ts';
+import { DownloadError } from '../trust/download-error.ts';
+import type { VerifiedRole } from '../trust/trust.ts';
+import { exit } from './exit.ts';
+import { metricsFor, openCourt } from './gate.ts';
+import { imageIn } from './image.ts';
+
+export interface ExplainOptions {
+  readonly json: boolean;
+  readonly write: (text: string) => void;
+}
+
+/** What the registry holds beside the judgement; it does not change it. */
+interface UpstreamView {
+  readonly digest: Digest | null;
+  readonly drift: boolean;
+  readonly error: string | null;
+}
+
+/**
+ * Takes an image and a configuration; takes the very decision of a pull, through the same code and state, and prints it.
+ * Gives the exit status. Throws ConfigError and StateError.
+ */
+export async function explain(
+  text: string,
+  configPath: string,
+  { json, write }: ExplainOptions,
+): Promise<number> {
+  const config = loadConfig(configPath, process.env);
+  const image = imageIn(config, text);
+  if (image === undefined) {
+    process.stderr.write(`tufgate: ${JSON.stringify(text)} is not an image of a configured registry\n`);
+    return exit.usage;
+  }
+  const court = openCourt(config, metricsFor(config), { log: createLog(process.stderr) });
+  try {
+    const door = court.doors.get(image.registry);
+    if (door === undefined) throw new TypeError(`no door to ${image.registry}`);
+    const judgement = await court.judge.judge(image, async (_image, digest, signed) => {
+      const search = await door.children.find(image.repository, digest, signed, undefined);
+      return search.reach;
+    });
+    const upstream = await lookUpstream(door, image, judgement, config.limits.downloadTimeout);
+    write(json ? `${JSON.stringify(asJson(judgement, upstream))}\n` : asText(judgement, upstream));
+    return statusOf(judgement);
+  } finally {
+    await court.close();
+  }
+}
+
+async function lookUpstream(
+  door: RegistryDoor,
+  image: ImageReference,
+  { verdict }: Judgement,
+  timeout: number,
+): Promise<UpstreamView> {
+  const authorization = await door.authorizationFor(undefined, image.repository, 'pull');
+  const found =
+    authorization instanceof DownloadError
+      ? authorization
+      : await tagDigest(door.registry, image, authorization, timeout);
+  if (found instanceof DownloadError) return { digest: null, drift: false, error: found.message };
+  return { digest: found, drift: verdict.kind === 'allow' && found !== verdict.digest, error: null };
+}
+
+function asJson({ image, gun, rule, verdict, answer }: Judgement, upstream: UpstreamView) {
+  const refused = refusedOf(verdict);
+  return {
+    image: printReference(image),
+    registry: image.registry,
+    repository: image.repository,
+    reference: printIdentifier(image.identifier),
+    gun: gun ?? null,
+    mode: rule?.mode ?? null,
+    verdict: refused === undefined ? 'allow' : refused.kind === 'unavailable' ? 'unavailable' : 'deny',
+    reason: refused?.reason ?? null,
+    message: refused?.message ?? allowedText(verdict),
+    digest: verdict.kind === 'allow' ? verdict.digest : null,
+    roles: rolesOf(answer).map(({ role, version, expires, keys, threshold }) => ({
+      role,
+      version,
+      expires: expires.toISOString(),
+      keys,
+      threshold,
+    })),
+    upstream,
+  };
+}
+
+function asText(judgement: Judgement, upstream: UpstreamView): string {
+  const { image, rule, gun, verdict, answer } = judgement;
+  const refused = refusedOf(verdict);
+  const steps: [string, string][] = [['rule', rule === undefined ? 'none' : `${rule.match} (${rule.mode})`]];
+  if (gun !== undefined) steps.push(['gun', gun]);
+  for (const { role, version, expires, keys, threshold } of rolesOf(answer)) {
+    const ids = keys.map((id) => id.slice(0, 12)).join(', ');
+    steps.push([
+      role,
+      `version ${version}, expires ${expires.toISOString()}, ${threshold} of ${keys.length} keys (${ids})`,
+    ]);
+  }
+  if (answer?.kind === 'signed' && answer.outage !== undefined) steps.push(['outage', answer.outage.message]);
+  // The whole of it: the message has room for 300 characters only.
+  if (answer?.kind === 'invalid') steps.push(['failed', `${answer.error.code}: ${answer.error.message}`]);
+  if (answer?.kind === 'unavailable') steps.push(['failed', answer.cause.message]);
+  steps.push([
+    'verdict',
+    refused === undefined ? `ALLOWED: ${allowedText(verdict)}` : `REFUSED: ${refused.message}`,
+  ]);
+  if (rule?.mode === 'audit' && refused !== undefined)
+    steps.push(['', 'under audit the pull is served all the same']);
+  const drift = upstream.drift ? ' (drift: not the signed digest; the signed one is served)' : '';
+  steps.push(['upstream', upstream.error ?? `${upstream.digest ?? ''}${drift}`]);
+  const width = Math.max(...steps.map(([name]) => name.length));
+  return [
+    printReference(image),
+    ...steps.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`),
+    '',
+  ].join('\n');
+}
+
+function allowedText(verdict: Verdict): string {
+  if (verdict.kind !== 'allow') return 'the rule does not judge this pull';
+  return `${verdict.digest} is signed by ${verdict.target.role}`;
+}
+
+function refusedOf(verdict: Verdict): Refused | undefined {
+  return verdict.kind === 'allow' || verdict.kind === 'unjudged' ? undefined : verdict;
+}
+
+function rolesOf(answer: Judgement['answer']): readonly VerifiedRole[] {
+  return answer !== undefined && 'roles' in answer ? answer.roles : [];
+}
+
+function statusOf({ verdict }: Judgement): number {
+  switch (verdict.kind) {
+    case 'allow':
+    case 'unjudged':
+      return exit.ok;
+    case 'deny':
+    case 'not-found':
+      return exit.refused;
+    case 'unavailable':
+      return exit.undecided;
+  }
+}

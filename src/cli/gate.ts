@@ -1,0 +1,155 @@
+import type { AddressInfo } from 'node:net';
+import { startAdmin } from '../admin/admin.ts';
+import type { Readiness } from '../admin/health.ts';
+import type { Address, Config } from '../config/config.ts';
+import { Judge } from '../policy/judge.ts';
+import { Handler } from '../proxy/handler.ts';
+import { PullCount } from '../proxy/pull-count.ts';
+import { PullRecord } from '../proxy/pull-record.ts';
+import { RegistryDoor } from '../proxy/registry-door.ts';
+import { startServer } from '../proxy/server.ts';
+import { createChildrenCache } from '../proxy/signed-children.ts';
+import { createManifestCache } from '../proxy/verified-manifests.ts';
+import type { Log } from '../telemetry/log.ts';
+import { Metrics } from '../telemetry/metrics.ts';
+import { NotaryClient } from '../trust/notary-client.ts';
+import { NotaryTrust } from '../trust/notary-trust.ts';
+import { SqliteTrustStore } from '../trust/sqlite-trust-store.ts';
+import { StateError } from '../trust/trust-store.ts';
+import type { TrustStore } from '../trust/trust-store.ts';
+import { SignatureVerifier } from '../tuf/signature.ts';
+import { version } from './version.ts';
+
+export interface GateOptions {
+  readonly log: Log;
+  /** Milliseconds since 1970; for what expires. */
+  readonly now?: () => number;
+  readonly store?: TrustStore;
+  /** How long a stopping gate still accepts, in milliseconds. */
+  readonly drainGrace?: number;
+}
+
+/** A running proxy with its admin listener. */
+export interface Gate {
+  readonly address: Address;
+  readonly admin: Address;
+  /** Lets pulls in flight finish, then closes everything (contract §7). */
+  readonly drain: () => Promise<void>;
+  /** Closes everything now. */
+  readonly close: () => Promise<void>;
+}
+
+/** What judges, and what it stands on: the same for `serve` and for `explain`. */
+export interface Court {
+  readonly judge: Judge;
+  readonly trust: NotaryTrust;
+  readonly doors: ReadonlyMap<string, RegistryDoor>;
+  readonly notaries: ReadonlyMap<string, NotaryClient>;
+  readonly store: TrustStore;
+  readonly close: () => Promise<void>;
+}
+
+/** Builds what judges, bottom up, from a configuration. Throws StateError if the state cannot be opened. */
+export function openCourt(config: Config, metrics: Metrics, options: GateOptions): Court {
+  const { limits } = config;
+  const store = options.store ?? new SqliteTrustStore(config.statePath);
+  const verifier = new SignatureVerifier({
+    onDisagreement: (algorithm) => {
+      metrics.signatureDisagreement();
+      options.log.error({ algorithm }, 'two implementations disagree about a signature, which is refused');
+    },
+  });
+  const notaries = new Map(
+    [...config.notaries].map(([name, notary]) => [name, new NotaryClient(notary, limits.downloadTimeout)]),
+  );
+  const trust = new NotaryTrust({
+    notaries,
+    store,
+    verifier,
+    limits,
+    now: options.now ?? Date.now,
+    onRefresh: (notary, result, seconds) => metrics.trustRefresh(notary, result, seconds),
+  });
+  const caches = {
+    manifests: createManifestCache(limits.manifestCacheBytes),
+    children: createChildrenCache(),
+  };
+  const doors = new Map(
+    [...config.registries].map(([name, registry]) => [
+      name,
+      new RegistryDoor(registry, limits, caches, metrics),
+    ]),
+  );
+  return {
+    judge: new Judge(config.rules, trust),
+    trust,
+    doors,
+    notaries,
+    store,
+    async close() {
+      await Promise.all([...doors.values(), ...notaries.values()].map((part) => part.close()));
+      await store.close();
+    },
+  };
+}
+
+/** Gives the metrics of a configuration: its names are the only ones that become labels. */
+export function metricsFor(config: Config): Metrics {
+  return new Metrics({ version, registries: config.registries.keys(), notaries: config.notaries.keys() });
+}
+
+/** Starts the proxy. Rejects if an address cannot be had, a certificate is bad or the state cannot be opened. */
+export async function startGate(config: Config, options: GateOptions): Promise<Gate> {
+  const metrics = metricsFor(config);
+  const court = openCourt(config, metrics, options);
+  const onError = (error: Error): void => options.log.error({ error }, 'unexpected error');
+  const handler = new Handler({
+    config,
+    doors: court.doors,
+    judge: court.judge,
+    metrics,
+    record: new PullRecord(metrics, options.log, new PullCount(() => performance.now())),
+  });
+  let draining = false;
+  const readiness = async (): Promise<Readiness> => (draining ? 'draining' : stateReadiness(court.store));
+  const admin = await startAdmin(config.admin, { metrics, readiness, version, onError });
+  const server = await startServer({
+    listen: config.listen,
+    tls: config.tls,
+    handler: (request, response) => handler.handle(request, response),
+    drainTimeout: config.limits.drainTimeout,
+    ...(options.drainGrace !== undefined && { drainGrace: options.drainGrace }),
+    onError,
+  });
+  const closeRest = async (): Promise<void> => {
+    await court.close();
+    await admin.close();
+  };
+  return {
+    address: addressOf(server.address),
+    admin: addressOf(admin.address),
+    async drain() {
+      draining = true;
+      await server.drain();
+      await closeRest();
+    },
+    async close() {
+      await server.close();
+      await closeRest();
+    },
+  };
+}
+
+function addressOf({ address, port }: AddressInfo): Address {
+  return { host: address, port };
+}
+
+async function stateReadiness(store: TrustStore): Promise<Readiness> {
+  try {
+    await store.probe();
+    return 'ready';
+  } catch (error) {
+    if (!(error instanceof StateError)) throw error;
+    return 'STATE_UNAVAILABLE';
+  }
+}

@@ -1,0 +1,53 @@
+import { loadConfig } from '../config/load.ts';
+import { createLog } from '../telemetry/log.ts';
+import { exit } from './exit.ts';
+import { startGate } from './gate.ts';
+import { version } from './version.ts';
+
+/**
+ * Runs the proxy until SIGTERM or SIGINT, then lets pulls in flight finish; a second signal ends it at once. Gives the
+ * exit status. Throws ConfigError, and StateError if the state cannot be opened.
+ */
+export async function serve(configPath: string): Promise<number> {
+  const config = loadConfig(configPath, process.env);
+  const log = createLog(process.stdout);
+  const stopped = new Promise<NodeJS.Signals>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => {
+        resolve(signal);
+        process.once(signal, () => process.exit(exit.refused));
+      });
+    }
+  });
+  let gate;
+  try {
+    gate = await startGate(config, { log });
+  } catch (error) {
+    if (!isListenError(error)) throw error;
+    log.error({ error }, 'cannot listen');
+    return exit.refused;
+  }
+  const urlOf = ({ host, port }: { host: string; port: number }): string => `${host}:${port}`;
+  log.info(
+    {
+      version,
+      config: configPath,
+      listen: urlOf(gate.address),
+      tls: config.tls.length > 0,
+      admin: urlOf(gate.admin),
+      state: config.statePath,
+      registries: [...config.registries.keys()],
+      rules: config.rules.map(({ match, mode }) => `${match} ${mode}`),
+    },
+    'serving',
+  );
+  const signal = await stopped;
+  log.info({ signal }, 'stopping');
+  await gate.drain();
+  log.info({}, 'stopped');
+  return exit.ok;
+}
+
+function isListenError(error: unknown): error is Error {
+  return error instanceof Error && 'syscall' in error && error.syscall === 'listen';
+}

@@ -1,0 +1,180 @@
+import { createInterface } from 'node:readline/promises';
+import type { Config } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import type { ImageReference } from '../oci/reference.ts';
+import { printReference } from '../oci/reference.ts';
+import { gunOf, ruleFor } from '../policy/rule.ts';
+import type { Rule } from '../policy/rule.ts';
+import { DownloadError } from '../trust/download-error.ts';
+import { NotaryClient } from '../trust/notary-client.ts';
+import { SqliteTrustStore } from '../trust/sqlite-trust-store.ts';
+import type { StoredRecord } from '../trust/trust-store.ts';
+import { RepositoryError } from '../tuf/error.ts';
+import { knownIds } from '../tuf/key.ts';
+import type { Root } from '../tuf/metadata.ts';
+import { readRoot } from '../tuf/metadata.ts';
+import { exit } from './exit.ts';
+import { imageIn } from './image.ts';
+
+type Write = (text: string) => void;
+type JudgedRule = Extract<Rule, { mode: 'enforce' | 'audit' }>;
+
+/** Which GUN at which notary speaks for an image. */
+interface Subject {
+  readonly config: Config;
+  readonly image: ImageReference;
+  readonly rule: JudgedRule;
+  readonly gun: string;
+}
+
+/** Prints what is trusted of an image now; gives the exit status: 1 if nothing is. Throws ConfigError and StateError. */
+export async function trustShow(
+  text: string,
+  configPath: string,
+  { json, write }: { readonly json: boolean; readonly write: Write },
+): Promise<number> {
+  const subject = subjectOf(text, configPath);
+  if (subject === undefined) return exit.usage;
+  const record = await withStore(subject.config, (store) =>
+    store.load(subject.rule.trust.notary, subject.gun),
+  );
+  if (json) write(`${JSON.stringify(recordAsJson(subject, record))}\n`);
+  else write(recordAsText(subject, record));
+  return record === undefined ? exit.refused : exit.ok;
+}
+
+/** Prints a pin of the root that the notary serves now; gives the exit status. Nothing is verified or stored. */
+export async function trustPin(text: string, configPath: string, write: Write): Promise<number> {
+  const subject = subjectOf(text, configPath);
+  if (subject === undefined) return exit.usage;
+  const { config, rule, gun } = subject;
+  const notary = config.notaries.get(rule.trust.notary);
+  if (notary === undefined) throw new TypeError(`no notary ${rule.trust.notary}`);
+  const client = new NotaryClient(notary, config.limits.downloadTimeout);
+  try {
+    const limit = { most: config.limits.rootBytes, excess: 'MALFORMED', fresh: true } as const;
+    const root = readRoot(await client.of(gun).fetch('root', limit));
+    write(pinAsText(gun, root));
+    return exit.ok;
+  } catch (error) {
+    if (error instanceof DownloadError || error instanceof RepositoryError) {
+      process.stderr.write(`tufgate: no root of ${gun} to pin: ${error.message}\n`);
+      return error instanceof DownloadError && error.failure !== 'missing' ? exit.undecided : exit.refused;
+    }
+    throw error;
+  } finally {
+    await client.close();
+  }
+}
+
+/** Forgets what is trusted of an image, after asking; gives the exit status. Throws ConfigError and StateError. */
+export async function trustReset(
+  text: string,
+  configPath: string,
+  { yes, write }: { readonly yes: boolean; readonly write: Write },
+): Promise<number> {
+  const subject = subjectOf(text, configPath);
+  if (subject === undefined) return exit.usage;
+  const { config, rule, gun } = subject;
+  return withStore(config, async (store) => {
+    const record = await store.load(rule.trust.notary, gun).catch((error: unknown) => {
+      // A damaged record is a reason to reset, and not one against it.
+      process.stderr.write(`tufgate: ${error instanceof Error ? error.message : String(error)}\n`);
+      return undefined;
+    });
+    if (record !== undefined) write(recordAsText(subject, record));
+    write(
+      `Forgetting ${gun} gives up its protection against rollback: whatever the notary serves next\n` +
+        `is trusted from the pin of rule ${rule.match} on, however old it is.\n`,
+    );
+    if (!yes && !(await confirmed(gun))) {
+      write('Nothing was forgotten.\n');
+      return exit.refused;
+    }
+    const known = await store.forget(rule.trust.notary, gun);
+    write(known ? `Forgot ${gun}.\n` : `There was nothing to forget of ${gun}.\n`);
+    return exit.ok;
+  });
+}
+
+function subjectOf(text: string, configPath: string): Subject | undefined {
+  const config = loadConfig(configPath, process.env);
+  const image = imageIn(config, text);
+  if (image === undefined) {
+    process.stderr.write(`tufgate: ${JSON.stringify(text)} is not an image of a configured registry\n`);
+    return undefined;
+  }
+  const rule = ruleFor(config.rules, image.registry, image.repository);
+  if (rule === undefined || !('trust' in rule)) {
+    process.stderr.write(`tufgate: no rule asks a notary about ${printReference(image)}\n`);
+    return undefined;
+  }
+  return { config, image, rule, gun: gunOf(rule.trust, image.registry, image.repository) };
+}
+
+async function withStore<Result>(
+  config: Config,
+  use: (store: SqliteTrustStore) => Promise<Result>,
+): Promise<Result> {
+  const store = new SqliteTrustStore(config.statePath);
+  try {
+    return await use(store);
+  } finally {
+    await store.close();
+  }
+}
+
+/** Asks for the GUN itself, so that no habit answers. Without a terminal there is nobody to ask. */
+async function confirmed(gun: string): Promise<boolean> {
+  if (!process.stdin.isTTY) {
+    process.stderr.write('tufgate: not a terminal: say --yes\n');
+    return false;
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  const answer = await terminal.question(`Type ${gun} to forget it: `);
+  terminal.close();
+  return answer === gun;
+}
+
+function recordAsJson({ gun, rule }: Subject, record: StoredRecord | undefined) {
+  const newest = record?.roots.at(-1);
+  return {
+    gun,
+    notary: rule.trust.notary,
+    trusted: record !== undefined,
+    root:
+      newest === undefined
+        ? null
+        : { version: readRoot(newest).version, keys: readRoot(newest).roles.root.keys.map(({ id }) => id) },
+    confirmedAt:
+      record === undefined || record.confirmedAt === 0 ? null : new Date(record.confirmedAt).toISOString(),
+    floors: [...(record?.files ?? [])].map(([role, { floor }]) => ({
+      role,
+      version: floor.version,
+      sha256: floor.sha256,
+    })),
+  };
+}
+
+function recordAsText(subject: Subject, record: StoredRecord | undefined): string {
+  const { gun, notary, root, confirmedAt, floors } = recordAsJson(subject, record);
+  if (root === null) return `${gun} at notary ${notary}: nothing is trusted yet\n`;
+  return [
+    `${gun} at notary ${notary}`,
+    `  root version ${root.version}, keys ${root.keys.join(', ')}`,
+    ...floors.map(({ role, version, sha256 }) => `  ${role} at least version ${version}, SHA-256 ${sha256}`),
+    `  last confirmed ${confirmedAt ?? 'never'}`,
+    '',
+  ].join('\n');
+}
+
+function pinAsText(gun: string, root: Root): string {
+  const ids = root.roles.root.keys.map((key) => knownIds(key)[0]);
+  return [
+    `# root version ${root.version} of ${gun}, as the notary serves it now (threshold ${root.roles.root.threshold}).`,
+    '# Compare the ids with its publisher (docker trust inspect, notary key list) before you paste this.',
+    'root:',
+    `  keys: [${ids.join(', ')}]`,
+    '',
+  ].join('\n');
+}

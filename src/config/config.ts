@@ -1,0 +1,73 @@
+import type { Rule } from '../policy/rule.ts';
+
+/** The configuration as the rooms use it: files read, secrets in place, times in milliseconds, sizes in bytes. */
+export interface Config {
+  readonly listen: Address;
+  /** Empty: plain HTTP. Several: chosen by SNI, the first when nothing fits. */
+  readonly tls: readonly Certificate[];
+  readonly publicUrl: string | undefined;
+  readonly admin: Address;
+  /** Path of the SQLite state database. */
+  readonly statePath: string;
+  readonly registries: ReadonlyMap<string, Registry>;
+  readonly defaultRegistry: string | undefined;
+  readonly notaries: ReadonlyMap<string, Notary>;
+  readonly rules: readonly Rule[];
+  readonly limits: Limits;
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface Certificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Our own account at a registry or notary; `tokenRealm` is a token server we may show it to beside its own host. */
+export interface Account {
+  readonly username: string;
+  readonly password: string;
+  readonly tokenRealm: string | undefined;
+}
+
+export interface Registry {
+  readonly name: string;
+  /** An origin: scheme, host and port, without a path. */
+  readonly upstream: string;
+  readonly hosts: readonly string[];
+  readonly aliases: readonly string[];
+  readonly auth: 'forward' | 'anonymous' | Account;
+  readonly push: 'deny' | 'allow';
+  readonly blobs: 'proxy' | 'redirect';
+  /** PEM certificates that sign the registry's own, in place of the system's. */
+  readonly ca: string | undefined;
+}
+
+export interface Notary {
+  readonly name: string;
+  /** Base address; may carry a path; no trailing slash. */
+  readonly url: string;
+  readonly auth: 'anonymous' | Account;
+  readonly ca: string | undefined;
+}
+
+export interface Limits {
+  readonly rootBytes: number;
+  readonly timestampBytes: number;
+  readonly snapshotBytes: number;
+  readonly targetsBytes: number;
+  readonly manifestBytes: number;
+  readonly manifestCacheBytes: number;
+  readonly rootRotations: number;
+  /** For one metadata file or manifest, from request to last byte. */
+  readonly downloadTimeout: number;
+  /** How long a failure is remembered, and what `Retry-After` says. */
+  readonly retryAfter: number;
+  /** How many unknown manifests one question by digest may fetch. */
+  readonly expandManifests: number;
+  /** How long SIGTERM waits for pulls in flight. */
+  readonly drainTimeout: number;
+}

@@ -1,0 +1,75 @@
+import { LRUCache } from 'lru-cache';
+import { Agent } from 'undici';
+import type { Registry } from '../config/config.ts';
+import { printEndpoint } from '../oci/endpoint.ts';
+import type { RepositoryName } from '../oci/reference.ts';
+import type { DownloadError } from '../trust/download-error.ts';
+import { TokenClient, wireError } from '../trust/token-client.ts';
+
+/** How long what a registry asked for is taken to be what it asks for still, in milliseconds. */
+const lifetime = 60_000;
+const rememberedScopes = 10_000;
+
+/**
+ * The Authorization of carried requests where the client's own is not sent. They stream, and so cannot be sent again
+ * after a 401: what the registry wants to see is found out at `/v2/` first.
+ */
+export class CarriedAuthorization {
+  readonly #origin: URL;
+  readonly #agent: Agent;
+  readonly #tokens: TokenClient;
+  readonly #timeout: number;
+  readonly #known = new LRUCache<string, { readonly header: string | undefined }>({
+    max: rememberedScopes,
+    ttl: lifetime,
+  });
+
+  /** Takes a registry whose `auth` is not `forward`, and the time for one answer in milliseconds. */
+  constructor(registry: Registry, timeout: number) {
+    this.#origin = new URL(registry.upstream);
+    this.#timeout = timeout;
+    this.#agent = new Agent({
+      connect: { timeout, rejectUnauthorized: true, ...(registry.ca !== undefined && { ca: registry.ca }) },
+      headersTimeout: timeout,
+      bodyTimeout: timeout,
+    });
+    this.#tokens = new TokenClient({
+      server: this.#origin,
+      account: typeof registry.auth === 'string' ? undefined : registry.auth,
+      dispatcher: this.#agent,
+      timeout,
+    });
+  }
+
+  /** Gives the header's value, or undefined for none; a DownloadError if the registry or its token server fails. */
+  async header(
+    repository: RepositoryName,
+    actions: 'pull' | 'pull,push',
+  ): Promise<string | undefined | DownloadError> {
+    const scope = `repository:${repository}:${actions}`;
+    const known = this.#known.get(scope);
+    if (known !== undefined) return known.header;
+    let header: string | undefined;
+    try {
+      const answer = await this.#tokens.authorized(scope, (authorization) => {
+        header = authorization;
+        return this.#agent.request({
+          origin: this.#origin.origin,
+          path: printEndpoint({ kind: 'base' }),
+          method: 'GET',
+          headers: { 'user-agent': 'tufgate', ...(authorization !== undefined && { authorization }) },
+          signal: AbortSignal.timeout(this.#timeout),
+        });
+      });
+      await answer.body.dump();
+    } catch (error) {
+      return wireError(error, this.#origin.host);
+    }
+    this.#known.set(scope, { header });
+    return header;
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+}

@@ -1,0 +1,89 @@
+import type { IncomingMessage } from 'node:http';
+import type { Digest } from '../oci/reference.ts';
+import { printIdentifier } from '../oci/reference.ts';
+import type { Judgement } from '../policy/judge.ts';
+import type { Refused } from '../policy/verdict.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics, PullVerdict } from '../telemetry/metrics.ts';
+import type { PullCount } from './pull-count.ts';
+import { clientOf } from './pull-count.ts';
+
+/** How a pull ended: what was decided of it, or what the registry said where the decision was not ours. */
+export interface PullEnd {
+  readonly judgement: Judgement;
+  /** What left, if it was a refusal. */
+  readonly refused: Refused | undefined;
+  /** The manifest that left, and those below it, if it was ours to serve. */
+  readonly served: { readonly digest: Digest; readonly children: readonly Digest[] } | undefined;
+  readonly status: number;
+}
+
+/** One metric and one log line a pull, from the value that left. */
+export class PullRecord {
+  readonly #metrics: Metrics;
+  readonly #log: Log;
+  readonly #count: PullCount;
+
+  constructor(metrics: Metrics, log: Log, count: PullCount) {
+    this.#metrics = metrics;
+    this.#log = log;
+    this.#count = count;
+  }
+
+  /** Takes a judged request, how it ended and how long it took, in seconds. */
+  write(request: IncomingMessage, end: PullEnd, seconds: number): void {
+    const { image, rule, gun, answer } = end.judgement;
+    const client = clientOf(request);
+    const verdict = verdictOf(end);
+    const reference = printIdentifier(image.identifier);
+    this.#metrics.pullDuration(verdict, seconds);
+
+    // A pull that ended otherwise than the one just counted is another pull.
+    const isFirst = this.#count.isFirst(client, image.registry, image.repository, `${reference} ${verdict}`);
+    if (end.served !== undefined) {
+      const digests = [end.served.digest, ...end.served.children].map((digest) => `${digest} ${verdict}`);
+      this.#count.note(client, image.registry, image.repository, digests);
+    }
+    if (!isFirst) return;
+    const reason = end.refused?.reason;
+    this.#metrics.pull({ registry: image.registry, mode: rule?.mode ?? 'none', verdict, reason });
+    const fields = {
+      verdict,
+      reason,
+      registry: image.registry,
+      repository: image.repository,
+      reference,
+      digest: end.served?.digest,
+      gun,
+      rule: rule?.match,
+      mode: rule?.mode,
+      role: answer?.kind === 'signed' ? answer.role : undefined,
+      outage: answer?.kind === 'signed' ? answer.outage?.message : undefined,
+      message: end.refused?.message,
+      cause: causeOf(end.judgement),
+      status: end.status,
+      method: request.method,
+      client: request.socket.remoteAddress,
+      agent: request.headers['user-agent']?.slice(0, 200),
+      seconds: Math.round(seconds * 1000) / 1000,
+    };
+    if (end.refused === undefined) this.#log.info(fields, 'pull');
+    else this.#log.warn(fields, 'pull');
+  }
+}
+
+function verdictOf({ judgement, refused, status }: PullEnd): PullVerdict {
+  const isAudit = judgement.rule?.mode === 'audit';
+  if (refused?.kind === 'deny') return isAudit ? 'would_deny' : 'deny';
+  if (refused?.kind === 'unavailable') return 'unavailable';
+  // Signed, but lost by the registry, or refused by it: trust said yes.
+  if (judgement.verdict.kind === 'allow')
+    return refused === undefined && status >= 400 ? 'unjudged' : 'allow';
+  return 'unjudged';
+}
+
+/** What the short message may have left out. */
+function causeOf({ answer }: Judgement): string | undefined {
+  if (answer?.kind === 'invalid') return answer.error.message;
+  return answer?.kind === 'unavailable' ? answer.cause.message : undefined;
+}

@@ -1,0 +1,96 @@
+import type { Registry } from '../config/config.ts';
+import type { Endpoint, Target } from '../oci/endpoint.ts';
+import type { RepositoryName } from '../oci/reference.ts';
+import { looksLikeRegistry, officialName, parseRepositoryName } from '../oci/reference.ts';
+
+/** Which registry a request is for, and what it asks of it under the registry's own names. */
+export type Route =
+  | {
+      readonly kind: 'registry';
+      readonly registry: Registry;
+      readonly endpoint: Endpoint;
+      /** The first path segment by which the client named the registry, or none. */
+      readonly prefix: string | undefined;
+      /** The `ns` by which the client named it, or none. */
+      readonly namespace: string | undefined;
+    }
+  /** `/v2/` where nothing says which registry is meant. */
+  | { readonly kind: 'base' }
+  | { readonly kind: 'contradiction'; readonly message: string }
+  | { readonly kind: 'unknown'; readonly message: string };
+
+/** Finds the registry of a request (contract §4): Host name → `ns=` → first path segment → default. */
+export class Router {
+  readonly #byName = new Map<string, Registry>();
+  readonly #byHost = new Map<string, Registry>();
+  readonly #bySegment = new Map<string, Registry>();
+  readonly #default: Registry | undefined;
+
+  constructor(registries: ReadonlyMap<string, Registry>, defaultRegistry: string | undefined) {
+    for (const registry of registries.values()) {
+      this.#byName.set(registry.name, registry);
+      for (const host of registry.hosts) this.#byHost.set(host, registry);
+      for (const segment of [registry.name, ...registry.aliases]) this.#bySegment.set(segment, registry);
+    }
+    this.#default = defaultRegistry === undefined ? undefined : registries.get(defaultRegistry);
+  }
+
+  /** Takes what a target says and the Host header; gives the route. A selector only ever chooses a configured registry. */
+  route({ endpoint, namespaces }: Target, host: string): Route {
+    const namespace = namespaces[0];
+    if (namespaces.some((other) => other !== namespace)) {
+      return { kind: 'contradiction', message: 'ns names more than one registry' };
+    }
+    const byNamespace = namespace === undefined ? undefined : this.#byName.get(namespace);
+    if (namespace !== undefined && byNamespace === undefined) {
+      return { kind: 'unknown', message: 'ns names a registry that is not configured' };
+    }
+    const byHost = this.#hostNamed(host);
+    const prefix = this.#prefixOf(endpoint, byHost ?? byNamespace);
+    const byPrefix = prefix === undefined ? undefined : this.#bySegment.get(prefix);
+    if (prefix !== undefined && byPrefix === undefined) {
+      return { kind: 'unknown', message: 'the path begins with a registry that is not configured' };
+    }
+    const named = [byHost, byNamespace, byPrefix].filter((registry) => registry !== undefined);
+    if (new Set(named).size > 1) {
+      const names = named.map(({ name }) => name).join(', ');
+      return { kind: 'contradiction', message: `Host, ns and path name different registries: ${names}` };
+    }
+    const registry = named[0] ?? this.#default;
+    if (registry === undefined) {
+      if (endpoint.kind === 'base') return { kind: 'base' };
+      return { kind: 'unknown', message: 'the request names no registry, and there is no default' };
+    }
+    const own = ownName(endpoint, registry, prefix);
+    if (own === undefined)
+      return { kind: 'unknown', message: 'the path names a registry, but no repository' };
+    return { kind: 'registry', registry, endpoint: own, prefix, namespace };
+  }
+
+  /** With its port if the configuration names one, else without. */
+  #hostNamed(host: string): Registry | undefined {
+    const name = host.toLowerCase();
+    return this.#byHost.get(name) ?? this.#byHost.get(name.replace(/:[0-9]{1,5}$/, ''));
+  }
+
+  /**
+   * The first segment, if it can only be meant as a registry's name, or is configured as one and nothing else has named
+   * the registry: once Host or `ns` has, `hub/app` is a repository, whatever alias `hub` may be.
+   */
+  #prefixOf(endpoint: Endpoint, named: Registry | undefined): string | undefined {
+    if (endpoint.kind === 'base') return undefined;
+    const [first = '', ...rest] = endpoint.repository.split('/');
+    if (named === undefined) {
+      return this.#bySegment.has(first) || (rest.length > 0 && looksLikeRegistry(first)) ? first : undefined;
+    }
+    return looksLikeRegistry(first) && this.#bySegment.has(first) ? first : undefined;
+  }
+}
+
+/** The endpoint under the registry's own repository name, or undefined if none is left after the prefix. */
+function ownName(endpoint: Endpoint, registry: Registry, prefix: string | undefined): Endpoint | undefined {
+  if (endpoint.kind === 'base') return endpoint;
+  const path = prefix === undefined ? endpoint.repository : endpoint.repository.slice(prefix.length + 1);
+  const repository: RepositoryName | undefined = parseRepositoryName(officialName(registry.name, path));
+  return repository === undefined ? undefined : { ...endpoint, repository };
+}

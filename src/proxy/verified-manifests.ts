@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { Registry } from '../config/config.ts';
+import type { ManifestFacts } from '../oci/manifest.ts';
+import { readManifest } from '../oci/manifest.ts';
+import type { Digest, RepositoryName } from '../oci/reference.ts';
+import type { ManifestAnswer, Refusal, Unavailable, Upstream } from './upstream.ts';
+
+/** A manifest whose bytes hash to the digest they were asked by. */
+export interface VerifiedManifest {
+  readonly kind: 'found';
+  readonly bytes: Uint8Array;
+  readonly facts: ManifestFacts;
+}
+export interface Mismatch {
+  readonly kind: 'mismatch';
+  readonly finding: string;
+}
+export type VerifiedAnswer =
+  VerifiedManifest | { readonly kind: 'missing' } | Mismatch | Refusal | Unavailable;
+
+/** What was signed for a manifest, beside its digest. `length` is in bytes. */
+export interface SignedSize {
+  readonly length: number;
+  readonly sha512: Uint8Array | undefined;
+}
+
+/** Verified manifests of all registries, by registry, repository and digest: what one repository has, another may not. */
+export type ManifestCache = LRUCache<string, VerifiedManifest>;
+
+/** Takes a size in bytes; gives an empty cache that holds as much. */
+export function createManifestCache(bytes: number): ManifestCache {
+  return new LRUCache({ maxSize: bytes, sizeCalculation: (manifest) => manifest.bytes.length + 512 });
+}
+
+/**
+ * Manifests of one registry, verified before anyone sees a byte. Where the registry's `auth` is `forward`, what is
+ * cached is given only after the registry has let this very client in.
+ */
+export class VerifiedManifests {
+  readonly #registry: Registry;
+  readonly #upstream: Upstream;
+  readonly #cache: ManifestCache;
+  readonly #onCache: (result: 'hit' | 'miss') => void;
+  readonly #underWay = new Map<string, Promise<ManifestAnswer>>();
+
+  constructor(
+    registry: Registry,
+    upstream: Upstream,
+    cache: ManifestCache,
+    onCache: (result: 'hit' | 'miss') => void,
+  ) {
+    this.#registry = registry;
+    this.#upstream = upstream;
+    this.#cache = cache;
+    this.#onCache = onCache;
+  }
+
+  /** Takes a digest and the client's Authorization; gives the manifest, or why it is not given. */
+  async get(
+    repository: RepositoryName,
+    digest: Digest,
+    authorization: string | undefined,
+    signed?: SignedSize,
+  ): Promise<VerifiedAnswer> {
+    const key = `${this.#registry.name} ${repository} ${digest}`;
+    const cached = this.#cache.get(key);
+    this.#onCache(cached === undefined ? 'miss' : 'hit');
+    if (cached !== undefined) {
+      if (this.#registry.auth === 'forward') {
+        const presence = await this.#upstream.headManifest(repository, digest, authorization);
+        if (presence.kind === 'refused' || presence.kind === 'unavailable') return presence;
+        if (presence.kind === 'missing') return { kind: 'missing' };
+      }
+      return checkSigned(cached, signed);
+    }
+    const answer = await this.#fetch(key, repository, digest, authorization);
+    if (answer.kind !== 'found') {
+      // More bytes than any manifest may have are not the signed ones.
+      return answer.kind === 'unavailable' && answer.cause.failure === 'too-large'
+        ? { kind: 'mismatch', finding: answer.cause.message }
+        : answer;
+    }
+    const verified = verify(answer.bytes, digest);
+    if (verified.kind === 'mismatch') return verified;
+    this.#cache.set(key, verified);
+    return checkSigned(verified, signed);
+  }
+
+  /** Concurrent questions share one download, unless each comes with credentials of its own. */
+  #fetch(
+    key: string,
+    repository: RepositoryName,
+    digest: Digest,
+    authorization: string | undefined,
+  ): Promise<ManifestAnswer> {
+    if (this.#registry.auth === 'forward') return this.#upstream.manifest(repository, digest, authorization);
+    const underWay = this.#underWay.get(key);
+    if (underWay !== undefined) return underWay;
+    const download = this.#upstream
+      .manifest(repository, digest, undefined)
+      .finally(() => this.#underWay.delete(key));
+    this.#underWay.set(key, download);
+    return download;
+  }
+}
+
+function verify(bytes: Uint8Array, digest: Digest): VerifiedManifest | Mismatch {
+  const algorithm = digest.slice(0, digest.indexOf(':'));
+  const found = `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`;
+  if (found !== digest)
+    return { kind: 'mismatch', finding: `the registry's bytes hash to ${found}, not to ${digest}` };
+  const facts = readManifest(bytes);
+  return facts === undefined
+    ? { kind: 'mismatch', finding: `${digest} is not one manifest that every client reads alike` }
+    : { kind: 'found', bytes, facts };
+}
+
+function checkSigned(
+  manifest: VerifiedManifest,
+  signed: SignedSize | undefined,
+): VerifiedManifest | Mismatch {
+  if (signed === undefined) return manifest;
+  const { length } = manifest.bytes;
+  if (length !== signed.length) {
+    return {
+      kind: 'mismatch',
+      finding: `the registry's manifest has ${length} bytes, but ${signed.length} are signed`,
+    };
+  }
+  if (signed.sha512 === undefined) return manifest;
+  const sha512 = createHash('sha512').update(manifest.bytes).digest();
+  if (sha512.equals(signed.sha512)) return manifest;
+  const [found, wanted] = [sha512.toString('hex'), Buffer.from(signed.sha512).toString('hex')].map((hex) =>
+    hex.slice(0, 16),
+  );
+  return {
+    kind: 'mismatch',
+    finding: `the registry's manifest has SHA-512 ${found}..., but ${wanted}... is signed`,
+  };
+}
