@@ -147,7 +147,7 @@ function unavailable(
 function remedyFor(code: RepositoryErrorCode, image: ImageReference, gun: string): string {
   switch (code) {
     case 'EXPIRED':
-      return 'its publisher has to sign it again';
+      return 'whoever holds the key of this role has to sign it again';
     case 'ROLLBACK':
     case 'EQUIVOCATION':
       return `if ${gun} was re-created on purpose: tufgate trust reset ${printReference(image)}`;

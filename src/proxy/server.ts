@@ -53,106 +53,118 @@ const unreadBodyTimeout = 5_000;
  * has expired or does not belong to its key: never plain HTTP where TLS was asked for.
  */
 export async function startServer(options: ListenerOptions): Promise<Listener> {
-  const { handler, onError, drainTimeout } = options;
   const server = openServer(options.tls);
-  const sockets = new Set<Socket>();
-  /** The connections that speak HTTP (within TLS, if there is TLS), each with its answers under way. */
-  const connections = new Map<Duplex, Set<ServerResponse>>();
-  const closing = new WeakSet<Duplex>();
-  let draining = false;
+  const traffic = new Traffic(server, options);
+  server.listen({ host: options.listen.host, port: options.listen.port });
+  await once(server, 'listening');
+  server.on('error', options.onError);
+  return {
+    address: server.address() as AddressInfo,
+    drain: () => traffic.drain(),
+    close: () => traffic.close(),
+  };
+}
 
-  function closeAfter(response: ServerResponse): void {
-    response.shouldKeepAlive = false;
-    closing.add(response.req.socket);
+/** What is open on a listener: its connections, and the answers under way on them. */
+class Traffic {
+  readonly #server: Server;
+  readonly #options: ListenerOptions;
+  readonly #sockets = new Set<Socket>();
+  /** The connections that speak HTTP (within TLS, if there is TLS), each with its answers under way. */
+  readonly #connections = new Map<Duplex, Set<ServerResponse>>();
+  readonly #closing = new WeakSet<Duplex>();
+  readonly #closed = Promise.withResolvers<void>();
+  #draining = false;
+
+  constructor(server: Server, options: ListenerOptions) {
+    this.#server = server;
+    this.#options = options;
+    server.once('close', this.#closed.resolve);
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+    server.on(options.tls.length === 0 ? 'connection' : 'secureConnection', (socket: Socket) => {
+      this.#connections.set(socket, new Set());
+      socket.once('close', () => this.#connections.delete(socket));
+    });
+    const onRequest = (request: IncomingMessage, response: ServerResponse): void =>
+      void this.#answer(request, response);
+    server.on('request', onRequest);
+    // An expectation that nobody knows may be ignored (RFC 9110 §10.1.1); Node's own answer has no error body.
+    server.on('checkExpectation', onRequest);
+    server.on('connect', (_request: IncomingMessage, socket: Duplex) => refuseTunnel(socket));
+    server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+      // Once the head of an answer is out, any more bytes would read as its body.
+      const answering = [...(this.#connections.get(socket) ?? [])].some((response) => response.headersSent);
+      if (answering || !socket.writable) socket.destroy();
+      else endWith(socket, clientFault(error.code));
+    });
   }
 
-  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { socket } = request;
-    const answers = connections.get(socket);
+    const answers = this.#connections.get(socket);
     // RFC 9112 §9.6: what follows the last request of a connection is not a request.
-    if (answers === undefined || closing.has(socket)) return;
+    if (answers === undefined || this.#closing.has(socket)) return;
     answers.add(response);
     response.once('close', () => {
       answers.delete(response);
-      if (draining && answers.size === 0) socket.destroySoon();
+      if (this.#draining && answers.size === 0) socket.destroySoon();
       else if (!request.complete)
         setTimeout(() => request.complete || socket.destroy(), unreadBodyTimeout).unref();
     });
-    response.on('error', onError);
+    response.on('error', this.#options.onError);
 
     const fault = faultOf(request);
-    if (draining || fault !== undefined || hasUselessBody(request)) closeAfter(response);
+    if (this.#draining || fault !== undefined || hasUselessBody(request)) this.#closeAfter(response);
     if (fault !== undefined) return refuse(response, fault);
     try {
-      await handler(request, response);
+      await this.#options.handler(request, response);
     } catch (error) {
       // Of any class: the last door. What a handler did not foresee costs this answer, not the process.
-      onError(
+      this.#options.onError(
         error instanceof Error ? error : new TypeError('a handler threw what is no Error', { cause: error }),
       );
-      if (response.headersSent) {
-        if (!response.writableEnded) response.destroy();
-        return;
-      }
-      closeAfter(response);
-      refuse(response, { status: 500, code: 'UNAVAILABLE', message: 'internal error' });
+      this.#failAnswer(response);
     }
   }
 
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
-  server.on(options.tls.length === 0 ? 'connection' : 'secureConnection', (socket: Socket) => {
-    connections.set(socket, new Set());
-    socket.once('close', () => connections.delete(socket));
-  });
-  const onRequest = (request: IncomingMessage, response: ServerResponse): void =>
-    void answer(request, response);
-  server.on('request', onRequest);
-  // An expectation that nobody knows may be ignored (RFC 9110 §10.1.1); Node's own answer has no error body.
-  server.on('checkExpectation', onRequest);
-  server.on('connect', (_request: IncomingMessage, socket: Duplex) => {
-    // The parser has let go of the socket, and with it of its errors: a client that hangs up is none of ours.
-    socket.on('error', () => socket.destroy());
-    endWith(socket, { status: 405, code: 'UNSUPPORTED', message: 'no tunnels' }, 'Allow: GET, HEAD\r\n');
-  });
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
-    // Once the head of an answer is out, any more bytes would read as its body.
-    const answering = [...(connections.get(socket) ?? [])].some((response) => response.headersSent);
-    if (answering || !socket.writable) socket.destroy();
-    else endWith(socket, clientFault(error.code));
-  });
-
-  server.listen({ host: options.listen.host, port: options.listen.port });
-  await once(server, 'listening');
-  server.on('error', onError);
-  const closed = new Promise<void>((resolve) => {
-    server.once('close', resolve);
-  });
-
-  async function close(): Promise<void> {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-    await closed;
+  #failAnswer(response: ServerResponse): void {
+    if (response.headersSent) {
+      if (!response.writableEnded) response.destroy();
+      return;
+    }
+    this.#closeAfter(response);
+    refuse(response, { status: 500, code: 'UNAVAILABLE', message: 'internal error' });
   }
 
-  async function drain(): Promise<void> {
-    draining = true;
-    for (const answers of connections.values()) {
+  #closeAfter(response: ServerResponse): void {
+    response.shouldKeepAlive = false;
+    this.#closing.add(response.req.socket);
+  }
+
+  async drain(): Promise<void> {
+    const { drainTimeout, drainGrace = 2_000 } = this.#options;
+    this.#draining = true;
+    for (const answers of this.#connections.values()) {
       // Only the last of a pipeline: the answers before it are under way too.
       const last = [...answers].at(-1);
-      if (last !== undefined && !last.headersSent) closeAfter(last);
+      if (last !== undefined && !last.headersSent) this.#closeAfter(last);
     }
-    const grace = Math.min(options.drainGrace ?? 2_000, drainTimeout);
+    const grace = Math.min(drainGrace, drainTimeout);
     await wait(grace);
-    server.close();
-    for (const [socket, answers] of connections) if (answers.size === 0) socket.destroy();
-    await Promise.race([closed, wait(drainTimeout - grace)]);
-    await close();
+    this.#server.close();
+    for (const [socket, answers] of this.#connections) if (answers.size === 0) socket.destroy();
+    await Promise.race([this.#closed.promise, wait(drainTimeout - grace)]);
+    await this.close();
   }
 
-  return { address: server.address() as AddressInfo, drain, close };
+  async close(): Promise<void> {
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+    await this.#closed.promise;
+  }
 }
 
 function wait(milliseconds: number): Promise<void> {
@@ -263,6 +275,12 @@ function refuse(response: ServerResponse, { status, code, message }: Fault): voi
   const body = errorBody(code, message);
   const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
   response.writeHead(status, STATUS_CODES[status], headers).end(body);
+}
+
+function refuseTunnel(socket: Duplex): void {
+  // The parser has let go of the socket, and with it of its errors: a client that hangs up is none of ours.
+  socket.on('error', () => socket.destroy());
+  endWith(socket, { status: 405, code: 'UNSUPPORTED', message: 'no tunnels' }, 'Allow: GET, HEAD\r\n');
 }
 
 function endWith(socket: Duplex, { status, code, message }: Fault, headers = ''): void {

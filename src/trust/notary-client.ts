@@ -6,6 +6,9 @@ import { DownloadError } from './download-error.ts';
 import { readBounded, TokenClient, wireError } from './token-client.ts';
 import type { FetchLimit, MetadataSource } from './updater.ts';
 
+/** Invented repository names cost the notary requests, but not an unbounded number at once. */
+const mostConnections = 64;
+
 /** A notary server over HTTP (notary-v1 §1): GET only, HTTP/1.1, no redirects, no compression. */
 export class NotaryClient {
   readonly #notary: Notary;
@@ -20,6 +23,7 @@ export class NotaryClient {
     this.#base = new URL(notary.url);
     this.#timeout = timeout;
     this.#agent = new Agent({
+      connections: mostConnections,
       // Named outright, so that no environment variable can switch it off.
       connect: { timeout, rejectUnauthorized: true, ...(notary.ca !== undefined && { ca: notary.ca }) },
       headersTimeout: timeout,

@@ -1,22 +1,14 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Digest, Tag } from '../oci/reference.ts';
-import { parseTag, sha256Digest } from '../oci/reference.ts';
 import { RepositoryError } from '../tuf/error.ts';
 import type { SignatureVerifier } from '../tuf/signature.ts';
-import type { Target } from '../tuf/target.ts';
-import { allTargets, missingSigners, resolveTarget } from '../tuf/target.ts';
 import type { VerifiedRepository } from '../tuf/trusted-metadata-set.ts';
 import { DownloadError } from './download-error.ts';
 import type { NotaryClient } from './notary-client.ts';
-import type {
-  SignedTarget,
-  TrustAnchor,
-  TrustAnswer,
-  TrustFailure,
-  TrustSource,
-  VerifiedRole,
-} from './trust.ts';
+import type { SignedTarget, TrustAnchor, TrustAnswer, TrustFailure, TrustSource } from './trust.ts';
+import type { Verification } from './trust-answer.ts';
+import { allSigned, answerDigest, answerTag } from './trust-answer.ts';
 import type { StoredRecord, TrustRecord, TrustStore } from './trust-store.ts';
 import { StateConflict, StateError } from './trust-store.ts';
 import type { UpdateLimits } from './updater.ts';
@@ -40,21 +32,17 @@ interface Known {
   readonly at: number;
   readonly outcome: Outcome;
 }
-type Outcome =
-  | {
-      readonly kind: 'verified';
-      readonly repository: VerifiedRepository;
-      readonly outage: DownloadError | undefined;
-    }
-  | TrustFailure;
+type Outcome = Verification | TrustFailure;
 
-const rememberedAnchors = 2000;
+/** What may be kept of verified repositories, in bytes of their files; the parsed form is a few times as large. */
+const rememberedBytes = 128 * 1024 * 1024;
+const failureBytes = 1024;
 const conflictTries = 3;
 
 /** Trust from Notary servers: fresh within `checkEvery`, on disk before it is given, one refresh at a time for a GUN. */
 export class NotaryTrust implements TrustSource {
   readonly #options: NotaryTrustOptions;
-  readonly #known = new LRUCache<string, Known>({ max: rememberedAnchors });
+  readonly #known = new LRUCache<string, Known>({ maxSize: rememberedBytes, sizeCalculation: sizeOf });
   readonly #underWay = new Map<string, Promise<Outcome>>();
 
   constructor(options: NotaryTrustOptions) {
@@ -63,30 +51,17 @@ export class NotaryTrust implements TrustSource {
 
   async resolveTag(anchor: TrustAnchor, tag: Tag): Promise<TrustAnswer> {
     const outcome = await this.#current(anchor);
-    if (outcome.kind !== 'verified') return outcome;
-    const roles = describeRoles(outcome.repository);
-    return reading(() => {
-      const target = resolveTarget(outcome.repository, tag);
-      if (target === undefined) return { kind: 'unsigned', reason: 'TAG_NOT_SIGNED', roles };
-      const missing = missingSigners(outcome.repository, anchor.signers, target);
-      const digest = sha256Digest(target.sha256);
-      if (missing.length > 0) return { kind: 'unsigned', reason: 'SIGNER_MISSING', missing, digest, roles };
-      return signed(target, tag, digest, roles, outcome.outage);
-    });
+    return outcome.kind === 'verified' ? answerTag(outcome, anchor.signers, tag) : outcome;
   }
 
   async resolveDigest(anchor: TrustAnchor, digest: Digest): Promise<TrustAnswer> {
     const outcome = await this.#current(anchor);
-    if (outcome.kind !== 'verified') return outcome;
-    const found = signedTargetsOf(anchor, outcome).find((target) => target.digest === digest);
-    return (
-      found ?? { kind: 'unsigned', reason: 'DIGEST_NOT_SIGNED', roles: describeRoles(outcome.repository) }
-    );
+    return outcome.kind === 'verified' ? answerDigest(outcome, anchor.signers, digest) : outcome;
   }
 
   async signedTargets(anchor: TrustAnchor): Promise<readonly SignedTarget[] | TrustFailure> {
     const outcome = await this.#current(anchor);
-    return outcome.kind === 'verified' ? signedTargetsOf(anchor, outcome) : outcome;
+    return outcome.kind === 'verified' ? allSigned(outcome, anchor.signers) : outcome;
   }
 
   /** What is verified of a GUN now, from memory while that is fresh, else by a refresh that all who ask share. */
@@ -243,6 +218,11 @@ function hasChanged(anchor: TrustAnchor, stored: StoredRecord | undefined, recor
   return [...record.files].some(([role, { floor }]) => stored.files.get(role)?.floor.sha256 !== floor.sha256);
 }
 
+function sizeOf({ outcome }: Known): number {
+  if (outcome.kind !== 'verified') return failureBytes;
+  return outcome.repository.roles.reduce((sum, { file }) => sum + file.bytes.length, failureBytes);
+}
+
 function resultOf(outcome: Outcome): RefreshResult {
   switch (outcome.kind) {
     case 'verified':
@@ -252,47 +232,5 @@ function resultOf(outcome: Outcome): RefreshResult {
     case 'invalid':
     case 'unavailable':
       return outcome.kind;
-  }
-}
-
-function signedTargetsOf(
-  anchor: TrustAnchor,
-  { repository, outage }: Extract<Outcome, { kind: 'verified' }>,
-): readonly SignedTarget[] {
-  const roles = describeRoles(repository);
-  return allTargets(repository).flatMap((target) => {
-    const tag = parseTag(target.tag);
-    if (tag === undefined || missingSigners(repository, anchor.signers, target).length > 0) return [];
-    return [signed(target, tag, sha256Digest(target.sha256), roles, outage)];
-  });
-}
-
-function signed(
-  { role, sha512, length }: Target,
-  tag: Tag,
-  digest: Digest,
-  roles: readonly VerifiedRole[],
-  outage: DownloadError | undefined,
-): SignedTarget {
-  return { kind: 'signed', tag, digest, sha512, length, role, roles, outage };
-}
-
-function describeRoles(repository: VerifiedRepository): readonly VerifiedRole[] {
-  return repository.roles.map(({ role, file, signers }) => ({
-    role,
-    version: file.version,
-    expires: file.expires,
-    keys: signers.keys.map(({ id }) => id),
-    threshold: signers.threshold,
-  }));
-}
-
-function reading(read: () => TrustAnswer): TrustAnswer {
-  try {
-    return read();
-  } catch (error) {
-    // A target that cannot be used is bad trust data for this tag alone.
-    if (!(error instanceof RepositoryError)) throw error;
-    return { kind: 'invalid', error };
   }
 }

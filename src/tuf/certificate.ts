@@ -13,6 +13,8 @@ export interface Certificate {
   /** Every common name of the subject, in order. */
   readonly commonNames: readonly string[];
   readonly signatureAlgorithm: string;
+  readonly validFrom: Date;
+  readonly validTo: Date;
   /** How many authorities may stand between this one and a leaf (RFC 5280 §4.2.1.9); undefined: any number. */
   readonly pathLength: number | undefined;
 }
@@ -68,9 +70,11 @@ function readFields(der: Buffer): Omit<Certificate, 'x509' | 'publicKey'> {
   const [tbs, algorithm] = derChildren(derElement(der).content);
   if (tbs === undefined || algorithm === undefined) throw new RangeError('not a certificate');
   const fields = derChildren(tbs.content);
-  const subject = fields[fields[0]?.tag === 0xa0 ? 5 : 4];
+  const [validity, subject] = fields.slice(fields[0]?.tag === 0xa0 ? 4 : 3);
   const [oid] = derChildren(algorithm.content);
-  if (subject === undefined || oid === undefined) throw new RangeError('not a certificate');
+  if (validity === undefined || subject === undefined || oid === undefined) throw new RangeError('not a certificate');
+  const [validFrom, validTo] = derChildren(validity.content).map(readTime);
+  if (validFrom === undefined || validTo === undefined) throw new RangeError('not a certificate');
   const commonNames: string[] = [];
   for (const set of derChildren(subject.content)) {
     for (const attribute of derChildren(set.content)) {
@@ -80,7 +84,19 @@ function readFields(der: Buffer): Omit<Certificate, 'x509' | 'publicKey'> {
       commonNames.push(value.content.toString('latin1'));
     }
   }
-  return { commonNames, signatureAlgorithm: oid.content.toString('hex'), pathLength: readPathLength(fields) };
+  const signatureAlgorithm = oid.content.toString('hex');
+  return { commonNames, signatureAlgorithm, validFrom, validTo, pathLength: readPathLength(fields) };
+}
+
+/** RFC 5280 §4.1.2.5. For a time that is none, node:crypto gives whatever lay in its memory. */
+function readTime({ tag, content }: DerElement): Date {
+  const text = content.toString('latin1');
+  const digits = tag === 0x17 ? `${text < '5' ? '20' : '19'}${text}` : text;
+  const time = digits.replace(/^(....)(..)(..)(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6.000Z');
+  const date = new Date(time);
+  const exists = !Number.isNaN(date.getTime()) && date.toISOString() === time;
+  if ((tag !== 0x17 && tag !== 0x18) || !exists) throw new RangeError('a date that does not exist');
+  return date;
 }
 
 const basicConstraints = '551d13'; // 2.5.29.19
@@ -107,6 +123,8 @@ const brokenSignatures = [
   '2a8648ce380403',
 ];
 
+const leastRsaBits = 2048;
+
 /** Says why a bundle cannot stand for a root key of this GUN, or undefined if it can (notary-v1 §5.4, without dates). */
 export function rootCertificateFault(bundle: readonly Certificate[], gun: string): string | undefined {
   const [leaf, ...issuers] = bundle;
@@ -115,11 +133,18 @@ export function rootCertificateFault(bundle: readonly Certificate[], gun: string
   if (bundle.some(({ signatureAlgorithm }) => brokenSignatures.includes(signatureAlgorithm))) {
     return 'it is signed with MD5 or SHA-1';
   }
+  // The leaf's own key is checked with all keys; an authority's signs leafs.
+  const weak = issuers.map(rsaBits).find((bits) => bits !== undefined && bits < leastRsaBits);
+  if (weak !== undefined) return `it has an RSA key of ${weak} bits`;
   const [name] = leaf.commonNames;
   if (name === undefined || leaf.commonNames.length !== 1)
     return `it has ${leaf.commonNames.length} common names`;
   if (!namesGun(name, gun)) return `its common name is ${JSON.stringify(name.slice(0, 100))}`;
-  return leaf.x509.validFromDate > leaf.x509.validToDate ? 'it ends before it begins' : undefined;
+  return leaf.validFrom > leaf.validTo ? 'it ends before it begins' : undefined;
+}
+
+function rsaBits({ publicKey }: Certificate): number | undefined {
+  return publicKey.asymmetricKeyDetails?.modulusLength;
 }
 
 /** The common name is the GUN, or `prefix/*` for everything below a prefix; compared byte by byte. */
@@ -133,8 +158,7 @@ const clockLeeway = 24 * 3600 * 1000;
 
 /** Says whether a leaf is within its dates at `now`, with one day of leeway before its begin (notary-v1 §5.4). */
 export function isWithinDates(leaf: Certificate, now: Date): boolean {
-  const { validFromDate, validToDate } = leaf.x509;
-  return validFromDate.getTime() <= now.getTime() + clockLeeway && now <= validToDate;
+  return leaf.validFrom.getTime() <= now.getTime() + clockLeeway && now <= leaf.validTo;
 }
 
 /**
@@ -155,8 +179,8 @@ export function chainsTo(
       (candidate) =>
         current.x509.checkIssued(candidate.x509) &&
         current.x509.verify(candidate.publicKey) &&
-        candidate.x509.validFromDate <= now &&
-        now <= candidate.x509.validToDate &&
+        candidate.validFrom <= now &&
+        now <= candidate.validTo &&
         between <= (candidate.pathLength ?? between),
     );
     if (issuer === undefined) return false;

@@ -140,6 +140,13 @@ test('an encrypted TLS key is refused, as nobody is there to type its passphrase
   assert.match(problem ?? '', /cannot be used with the key in "key_file" \(ERR_[A-Z_]+\); an encrypted key/);
 });
 
+test('a TLS key that OpenSSL finds too weak is refused', (t) => {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
+  const weak = certified({ privateKey });
+  const [problem] = listed(refuse(t, withTls, { crt: weak.cert, key: weak.key }));
+  assert.match(problem ?? '', /cannot be used with the key in "key_file" \(ERR_SSL_EE_KEY_TOO_SMALL\)/);
+});
+
 test('a pipe or a folder in place of a file is refused and not waited for', (t) => {
   const folder = folderOf(t, { 'gate.yaml': withPassword });
   execFileSync('mkfifo', [join(folder, 'pw')]);

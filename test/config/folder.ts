@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -64,11 +65,11 @@ export function textOf(changed: Record<string, string> = {}): string {
 }
 
 /** Makes a key and a certificate of it that a TLS listener can use, or that is an authority. */
-export function certified(options: { isCa?: boolean; notAfter?: Date } = {}): {
+export function certified(options: { isCa?: boolean; notAfter?: Date; privateKey?: KeyObject } = {}): {
   readonly cert: string;
   readonly key: string;
 } {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const privateKey = options.privateKey ?? generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
   const cert = issueCertificate({
     commonNames: ['gate.example'],
     key: privateKey,

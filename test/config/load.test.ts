@@ -161,6 +161,28 @@ test('an error prints every problem with its source line, a caret and the likely
   assert.equal(String(error), error.message);
 });
 
+test('the caret stands under its column, tabs and all', (t) => {
+  const { message } = refuse(t, textOf({ listen: 'listen:\t5000\n' }));
+  assert.deepEqual(message.split('\n').slice(1), ['listen:\t5000', '       \t^']);
+});
+
+test('a misspelled mode hides nothing else, and demands nothing that follows from a mode', (t) => {
+  const rules = 'rules:\n  - { match: reg.example/a, mode: enforc, sginers: [], check_every: never }\n';
+  assert.deepEqual(
+    refuse(t, textOf({ rules })).problems.map(({ message, hint }) => [message, hint]),
+    [
+      ['"mode" must be one of "enforce", "audit", "allow", "deny"', 'did you mean "enforce"?'],
+      ['unknown key "sginers"', 'did you mean "signers"?'],
+      ['"check_every" must be a duration: 0, or a whole number of ms, s, m or h, such as "30s"', undefined],
+    ],
+  );
+});
+
+test('two listeners may both leave the port to the system', (t) => {
+  const { listen, admin } = load(t, textOf({ listen: 'listen: localhost:0\nadmin: localhost:0\n' }));
+  assert.deepEqual([listen.port, admin.port], [0, 0]);
+});
+
 test('a host or alias leads to one registry, and an alias is no other registryâ€™s name', (t) => {
   const registries = [
     'registries:',
@@ -177,7 +199,7 @@ test('a host or alias leads to one registry, and an alias is no other registryâ€
 });
 
 test('of rules that overlap, only those that tie are refused', (t) => {
-  const matches = ['a/*/c', 'a/b/*', 'a/**', 'a/*', '**', '*', 'a/b/c'];
+  const matches = ['a/*/c', 'a/b/*', 'a/**', 'b/**', 'a/*', '**', '*', 'a/b/c'];
   const rules = matches.map((name) => `  - { match: reg.example/${name}, mode: deny }\n`).join('');
   assert.equal(load(t, textOf({ rules: `rules:\n${rules}` })).rules.length, matches.length);
 });

@@ -189,6 +189,41 @@ const refusals: readonly [what: string, changed: Record<string, string>, problem
     { limits: 'limits: { root_rotations: §1.5 }\n' },
     '"root_rotations" must be a whole number from 1 to 10000',
   ],
+  [
+    'an upstream with an account',
+    { registries: registry('upstream: §https://a:b@reg.example') },
+    '"upstream" must not carry an account: that belongs in "auth"',
+  ],
+  [
+    'an address that is half an IPv4 address',
+    { listen: 'listen: §0.0.0:5000\n' },
+    '"listen" must be host:port, such as "0.0.0.0:5000" or "[::]:5000"',
+  ],
+  [
+    'a state address with an authority',
+    { state: 'state: §sqlite://host/x\n' },
+    '"state" must be sqlite:PATH, such as "sqlite:/var/lib/tufgate/state.db"',
+  ],
+  [
+    'a user name with a colon',
+    { registries: registry(`${upstream}, auth: { username: §"a:b", password_file: p }`) },
+    '"username" must be 1 to 255 characters without a colon or control characters',
+  ],
+  [
+    'an alias of two segments',
+    { registries: registry(`${upstream}, aliases: [§a/b]`) },
+    'each of "aliases" must be one path segment in lower case, without a colon',
+  ],
+  [
+    'a host in capitals',
+    { registries: registry(`${upstream}, hosts: [§Reg.example]`) },
+    'each of "hosts" must be a host name in lower case, with a port if need be',
+  ],
+  [
+    'a notary by the name of a prototype',
+    { notaries: 'notaries: { main: { url: "https://x" }, §__proto__: { url: "https://x" } }\n' },
+    'unknown key "__proto__"',
+  ],
   ['an empty list of certificates', { tls: 'tls: §[]\n' }, '"tls" must not be empty'],
 ];
 

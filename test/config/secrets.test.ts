@@ -62,3 +62,9 @@ test('no secret is in an error: from a file, a variable, or written where none b
   assert.doesNotMatch(shown, /canary/);
   assert.doesNotMatch(shown, new RegExp(key.split('\n')[1] ?? 'canary'));
 });
+
+test('the name of a file that holds a secret is shown', (t) => {
+  const auth = 'auth: { username: me, password_file: nowhere, token_realm: "http://x" }';
+  const { message } = refuse(t, textOf({ registries: registry(`${upstream}, ${auth}`) }));
+  assert.match(message, /password_file: nowhere, token_realm: "http:\/\/x" \}/);
+});

@@ -236,7 +236,7 @@ test('printing an endpoint and reading it gives the same endpoint', () => {
 });
 
 /** distribution's own routes (registry/api/v2), as another server would read a path: by a greedy name. */
-const name = '([a-z0-9]+(?:(?:[._]|__|[-]*)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|[-]*)[a-z0-9]+)*)*)';
+const name = '([a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)';
 const digestText = '([A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*[:][0-9A-Fa-f]{32,})';
 const routes: Record<Endpoint['kind'], RegExp> = {
   base: /^\/v2\/$/,

@@ -172,11 +172,15 @@ test('a response that is gone before it is carried opens no connection to the re
   const passThrough = new PassThrough(registryAt(origin), { limits: { retryAfter: 1 } });
   const carried = Promise.withResolvers<unknown>();
   const front = await serve(t, (request, response) => {
-    response.on('close', () => {
-      const view = { publicPrefix: '', toClient: String, authorization: undefined };
-      carried.resolve(passThrough.carry(request, response, { endpoint: { kind: 'base' }, ...view }));
-    });
     response.destroy();
+    // Later, as after a question to the notary: every event of the departure has been.
+    const left = new Promise((resolve) => request.on('error', () => undefined).once('close', resolve));
+    void Promise.all([left, once(response, 'close')])
+      .then(() => new Promise(setImmediate))
+      .then(() => {
+        const view = { publicPrefix: '', toClient: String, authorization: undefined };
+        carried.resolve(passThrough.carry(request, response, { endpoint: { kind: 'base' }, ...view }));
+      });
   });
   await assert.rejects(ask(front, '/v2/'));
   assert.deepEqual(await carried.promise, { kind: 'aborted' });

@@ -143,14 +143,23 @@ describe('a root certificate', () => {
     assert.deepEqual([0, 1, day].map((after) => within(dates.notAfter.getTime() + after)), [true, false, false]);
   });
 
-  test('with dates that are none is within nothing', () => {
+  test('with a date that does not exist is refused', () => {
     const der = Buffer.from(issue().replaceAll(/-----.*-----|\n/g, ''), 'base64');
     for (const date of ['260101000000Z', '360101000000Z']) {
-      const changed = Buffer.from(der);
-      changed.write('269901000000Z', changed.indexOf(date));
-      const [leaf] = read(pem('CERTIFICATE', changed));
+      for (const bad of ['269901000000Z', '260230000000Z', '260101240000Z', '2601010000000', 'garbagegarbag', '26010100000Z0']) {
+        const changed = Buffer.from(der);
+        changed.write(bad, changed.indexOf(date));
+        refuses(() => read(pem('CERTIFICATE', changed)), 'MALFORMED', 'key has a certificate that cannot be read');
+      }
+    }
+  });
+
+  test('has the dates that node:crypto reads, in both centuries and beyond 2049', () => {
+    for (const at of ['1950-01-01T00:00:00Z', '1999-12-31T23:59:59Z', '2049-12-31T23:59:59Z', '2050-01-01T00:00:00Z', '9999-12-31T23:59:59Z']) {
+      const [leaf] = read(issue({ notBefore: new Date(at), notAfter: new Date(at) }));
       assert.ok(leaf);
-      assert.equal(isWithinDates(leaf, now), false);
+      assert.deepEqual([leaf.validFrom, leaf.validTo], [leaf.x509.validFromDate, leaf.x509.validToDate]);
+      assert.deepEqual(leaf.validFrom, new Date(at));
     }
   });
 });
