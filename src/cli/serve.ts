@@ -41,6 +41,8 @@ export async function serve(configPath: string): Promise<number> {
     },
     'serving',
   );
+  // Its default is to end the process, which is not what whoever sends it to a proxy means.
+  process.on('SIGHUP', () => log.warn({}, 'the configuration is read at the start only: restart to apply a change'));
   const signal = await stopped;
   log.info({ signal }, 'stopping');
   await gate.drain();

@@ -26,7 +26,7 @@ export interface Certificate {
   readonly key: string;
 }
 
-/** Our own account at a registry or notary; `tokenRealm` is a token server we may show it to beside its own host. */
+/** Our own account at a registry or notary; `tokenRealm` is the address of a token server on another host that may see it. */
 export interface Account {
   readonly username: string;
   readonly password: string;

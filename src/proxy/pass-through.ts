@@ -99,9 +99,9 @@ export class PassThrough {
     const { hostname, host, port, protocol } = this.#origin;
     const { url, headers, method = '' } = request;
     const sent: HeaderFields = { ...carriedRequestHeaders(headers, authorization), host };
-    if (bodyMethods.has(method)) {
-      if (headers['transfer-encoding'] !== undefined) sent['transfer-encoding'] = 'chunked';
-      else sent['content-length'] = headers['content-length'] ?? '0';
+    // Without a length, node:http sends chunks.
+    if (bodyMethods.has(method) && headers['transfer-encoding'] === undefined) {
+      sent['content-length'] = headers['content-length'] ?? '0';
     }
     return new Promise((resolve) => {
       response.once('close', () => {
@@ -137,7 +137,6 @@ export class PassThrough {
       );
       request.url = url ?? '';
       request.headers = headers;
-      if (!bodyMethods.has(method)) request.resume();
     });
   }
 

@@ -148,12 +148,13 @@ export class TokenClient {
       );
     }
     const own = url.hostname === server.hostname || url.hostname.endsWith(`.${server.hostname}`);
-    if (account !== undefined && !own && url.host !== account.tokenRealm) {
+    const named = account?.tokenRealm === undefined ? undefined : new URL(account.tokenRealm).origin;
+    if (account !== undefined && !own && url.origin !== named) {
       // Not silently anonymous: that would hide what is private, and say "missing" for "not allowed".
       throw new DownloadError(
         'unauthorized',
         `${server.host} names ${url.host} as its token server, which is not its own host; ` +
-          `to show it the account of ${server.host}, set token_realm: ${url.host}`,
+          `to show it the account of ${server.host}, set token_realm: ${url.origin}${url.pathname}`,
       );
     }
     return url;

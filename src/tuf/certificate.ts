@@ -72,7 +72,8 @@ function readFields(der: Buffer): Omit<Certificate, 'x509' | 'publicKey'> {
   const fields = derChildren(tbs.content);
   const [validity, subject] = fields.slice(fields[0]?.tag === 0xa0 ? 4 : 3);
   const [oid] = derChildren(algorithm.content);
-  if (validity === undefined || subject === undefined || oid === undefined) throw new RangeError('not a certificate');
+  if (validity === undefined || subject === undefined || oid === undefined)
+    throw new RangeError('not a certificate');
   const [validFrom, validTo] = derChildren(validity.content).map(readTime);
   if (validFrom === undefined || validTo === undefined) throw new RangeError('not a certificate');
   const commonNames: string[] = [];

@@ -104,7 +104,8 @@ function fromKeyObject(
   }
   const point = spki.subarray(spki.length - pointBytes[algorithm]);
   // OpenSSL reads hybrid points, which are as long, and keeps them: a second SPKI of one key.
-  if (actual === 'ecdsa' && point[0] !== 4) throw new RepositoryError('MALFORMED', `key ${id} is not an uncompressed point`);
+  if (actual === 'ecdsa' && point[0] !== 4)
+    throw new RepositoryError('MALFORMED', `key ${id} is not an uncompressed point`);
   return {
     id,
     algorithm,

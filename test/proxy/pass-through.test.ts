@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { PassThrough } from '../../src/proxy/pass-through.ts';
@@ -112,6 +113,10 @@ test('an upload goes through, chunked or with a length, and with Expect: 100-con
   await ask(gate.origin, path, { method: 'POST', headers: { 'Content-Length': 0 } });
 
   const { hostname, port } = new URL(gate.origin);
+  const bare = connect(Number(port), hostname);
+  bare.end(`POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+  await text(bare);
+
   const headers = { expect: '100-continue', 'content-length': '3' };
   const request = httpRequest({ hostname, port, path, method: 'PUT', agent: false, headers });
   request.flushHeaders();
@@ -122,6 +127,7 @@ test('an upload goes through, chunked or with a length, and with Expect: 100-con
   assert.deepEqual(seen, [
     { method: 'PATCH', length: undefined, coding: 'chunked', expect: undefined, body: 'abc' },
     { method: 'PUT', length: '3', coding: undefined, expect: undefined, body: 'abc' },
+    { method: 'POST', length: '0', coding: undefined, expect: undefined, body: '' },
     { method: 'POST', length: '0', coding: undefined, expect: undefined, body: '' },
     { method: 'PUT', length: '3', coding: undefined, expect: undefined, body: 'xyz' },
   ]);

@@ -20,6 +20,8 @@ interface Registry {
   readonly tokenRequests: IncomingMessage[];
 }
 
+const longRefusal = 'who are you? '.repeat(20_000);
+
 /** Every name in these tests stands for this machine. */
 function localAgent(t: TestContext): Agent {
   const agent = new Agent({
@@ -68,7 +70,7 @@ export async function startRegistry(
     }
     seen.push(request.headers.authorization);
     if (accepts.includes(request.headers.authorization ?? '')) response.end('welcome');
-    else response.writeHead(401, { 'www-authenticate': challenge(port) }).end('who are you?');
+    else response.writeHead(401, { 'www-authenticate': challenge(port) }).end(longRefusal);
   });
   return { url: new URL(`http://registry.example:${port}`), seen, tokenRequests };
 }

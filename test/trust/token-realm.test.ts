@@ -25,7 +25,7 @@ test('the account is not shown to a token server on another host, and the error 
     isDownloadError(
       'unauthorized',
       new RegExp(
-        `^registry\\.example:\\d+ names attacker\\.example:${port} as its token server.*set token_realm: attacker\\.example:${port}$`,
+        `^registry\\.example:\\d+ names attacker\\.example:${port} as its token server.*set token_realm: http://attacker\\.example:${port}/token$`,
       ),
     ),
   );
@@ -57,7 +57,7 @@ test('the account is shown to a token server below the server, and to the one th
       accepts: ['Bearer token-1'],
       challenge: () => `Bearer realm="http://${host}:${port}/token"`,
     });
-    const tokenRealm = named ? `${host}:${port}` : undefined;
+    const tokenRealm = named ? `http://${host}:${port}/token` : undefined;
     const { ask } = clientFor(t, registry, { ...account, tokenRealm });
     assert.equal(await ask(), 200);
     assert.deepEqual(asked, [basicHeader]);

@@ -21,13 +21,17 @@ function plain(value: Json): unknown {
 /** Canonical JSON written a second time, from the description alone: by code points, character by character. */
 function model(value: unknown): string {
   if (typeof value === 'string') {
-    const escaped = [...value].map((character) => ('"\\'.includes(character) ? `\\${character}` : character));
+    const escaped = Array.from(value).map((character) =>
+      '"\\'.includes(character) ? `\\${character}` : character,
+    );
     return `"${escaped.join('')}"`;
   }
   if (Array.isArray(value)) return `[${value.map(model).join()}]`;
   if (typeof value === 'object' && value !== null) {
     const names = Object.keys(value).toSorted((a, b) => {
-      const [left, right] = [Array.from(a), Array.from(b)].map((all) => all.map((one) => one.codePointAt(0) ?? 0));
+      const [left, right] = [Array.from(a), Array.from(b)].map((all) =>
+        all.map((one) => one.codePointAt(0) ?? 0),
+      );
       for (const [index, point] of (left ?? []).entries()) {
         const other = right?.[index];
         if (other === undefined || point > other) return 1;
@@ -46,9 +50,21 @@ const nested = (depth: number, inside = ''): string => '['.repeat(depth) + insid
 describe('what a strict reading refuses', () => {
   const integersOnly = /integers within 2\^53-1 are the only numbers/;
   const cases: readonly (readonly [why: string, text: string | Uint8Array, message: RegExp])[] = [
-    ['a member that stands twice', '{"a":1,"a":1}', /^not the JSON of metadata at character 10: member "a" stands twice$/],
-    ['a member that stands twice, one of them escaped', '{"version":5,"\\u0076ersion":1}', /member "version" stands twice/],
-    ['a member that stands twice below objects and arrays', '{"x":[{"y":{"a":1,"b":2,"a":3}}]}', /member "a" stands twice/],
+    [
+      'a member that stands twice',
+      '{"a":1,"a":1}',
+      /^not the JSON of metadata at character 10: member "a" stands twice$/,
+    ],
+    [
+      'a member that stands twice, one of them escaped',
+      '{"version":5,"\\u0076ersion":1}',
+      /member "version" stands twice/,
+    ],
+    [
+      'a member that stands twice below objects and arrays',
+      '{"x":[{"y":{"a":1,"b":2,"a":3}}]}',
+      /member "a" stands twice/,
+    ],
     ['__proto__ twice', '{"__proto__":1,"__proto__":2}', /stands twice/],
     ['33 arrays in each other', nested(33), /nested deeper than 32/],
     ['33 arrays around a value', nested(33, '1'), /nested deeper than 32/],
@@ -117,7 +133,11 @@ describe('what a strict reading refuses', () => {
   ];
   for (const [why, text, message] of cases) {
     test(why, () => {
-      refuses(() => parseStrictJson(typeof text === 'string' ? Buffer.from(text) : text), 'MALFORMED', message);
+      refuses(
+        () => parseStrictJson(typeof text === 'string' ? Buffer.from(text) : text),
+        'MALFORMED',
+        message,
+      );
     });
   }
 
@@ -131,15 +151,31 @@ describe('what a strict reading accepts', () => {
   const cases: readonly (readonly [why: string, text: string, canonical: string])[] = [
     ['32 arrays in each other', nested(32), nested(32)],
     ['32 arrays around a value', nested(32, '"x"'), nested(32, '"x"')],
-    ['32 objects in each other', '{"a":'.repeat(31) + '{}' + '}'.repeat(31), '{"a":'.repeat(31) + '{}' + '}'.repeat(31)],
-    ['the greatest integers', '[9007199254740991,-9007199254740991,0,-1]', '[9007199254740991,-9007199254740991,0,-1]'],
+    [
+      '32 objects in each other',
+      '{"a":'.repeat(31) + '{}' + '}'.repeat(31),
+      '{"a":'.repeat(31) + '{}' + '}'.repeat(31),
+    ],
+    [
+      'the greatest integers',
+      '[9007199254740991,-9007199254740991,0,-1]',
+      '[9007199254740991,-9007199254740991,0,-1]',
+    ],
     ['space wherever JSON has it', '\t{ "b" :\r\n[ 1 , true ] ,"a":null } \n', '{"a":null,"b":[1,true]}'],
     ['escapes, however they are spelled', '"\\u006c\\/\\u00E9\\ud83d\\ude00"', '"l/é😀"'],
-    ['control characters, which stand raw in the canonical form', '"\\n\\t\\u0000\\b\\f\\r\\u007f"', '"\n\t\0\b\f\r\u007f"'],
+    [
+      'control characters, which stand raw in the canonical form',
+      '"\\n\\t\\u0000\\b\\f\\r\\u007f"',
+      '"\n\t\0\b\f\r\u007f"',
+    ],
     ['only the quote and the backslash escaped', '"\\"\\\\<>&\\u2028"', '"\\"\\\\<>&\u2028"'],
     ['what Go escapes for HTML', '"\\u003c\\u003e\\u0026\\u2028\\u2029"', '"<>&\u2028\u2029"'],
     ['names that are integers, in byte order', '{"b":1,"10":1,"9":1,"a":1}', '{"10":1,"9":1,"a":1,"b":1}'],
-    ['names in UTF-8 order, not UTF-16', '{"\\ud83d\\ude00":1,"\\uffff":2,"é":3,"z":4}', '{"z":4,"é":3,"\uffff":2,"😀":1}'],
+    [
+      'names in UTF-8 order, not UTF-16',
+      '{"\\ud83d\\ude00":1,"\\uffff":2,"é":3,"z":4}',
+      '{"z":4,"é":3,"\uffff":2,"😀":1}',
+    ],
     ['a name before the longer one', '{"ab":1,"a":2,"":3}', '{"":3,"a":2,"ab":1}'],
     ['names that only differ by normal form', '{"é":1,"e\\u0301":2}', '{"e\u0301":2,"é":1}'],
     ['empty things', '[{},[],""]', '[{},[],""]'],
@@ -164,7 +200,10 @@ describe('what a strict reading accepts', () => {
     const value = parse(`{${names.join()}}`);
     assert.ok(value instanceof Map);
     assert.equal(value.size, 75_000);
-    assert.match(canonicalBytes(value).toString(), /^\{"0":\{"length":0\},"1":\{"length":1\},"10":\{"length":10\},"100":/);
+    assert.match(
+      canonicalBytes(value).toString(),
+      /^\{"0":\{"length":0\},"1":\{"length":1\},"10":\{"length":10\},"100":/,
+    );
   });
 });
 
@@ -184,9 +223,11 @@ describe('for any input', () => {
       anything.map((value) => JSON.stringify(value)),
       fc.tuple(anything, fc.nat(), fc.string({ maxLength: 3 })).map(([value, at, put]) => {
         const text = JSON.stringify(value);
-        return text.slice(0, at % (text.length + 1)) + put + text.slice((at % (text.length + 1)) + put.length);
+        return (
+          text.slice(0, at % (text.length + 1)) + put + text.slice((at % (text.length + 1)) + put.length)
+        );
       }),
-      fc.string({ unit: fc.constantFrom(...'{}[]:,"\\u0019eE.- \ntrfalsn') }),
+      fc.string({ unit: fc.constantFrom(...Array.from('{}[]:,"\\u0019eE.- \ntrfalsn')) }),
     );
     let accepted = 0;
     fc.assert(

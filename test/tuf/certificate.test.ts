@@ -15,14 +15,24 @@ const key = generatePrivateKey('p256');
 const dates = { notBefore: new Date('2026-01-01T00:00:00Z'), notAfter: new Date('2036-01-01T00:00:00Z') };
 
 const read = (text: string): readonly Certificate[] => readBundle(Buffer.from(text), 'key');
-const issue = (options: Partial<CertificateOptions> = {}): string => issueCertificate({ commonNames: [gun], key, ...dates, ...options });
-const fault = (options: Partial<CertificateOptions>, asked = gun): string | undefined => rootCertificateFault(read(issue(options)), asked);
+const issue = (options: Partial<CertificateOptions> = {}): string =>
+  issueCertificate({ commonNames: [gun], key, ...dates, ...options });
+const fault = (options: Partial<CertificateOptions>, asked = gun): string | undefined =>
+  rootCertificateFault(read(issue(options)), asked);
 
 describe('the common name of a root certificate', () => {
   test('is the GUN', () => assert.equal(fault({}), undefined));
 
   test('may stand among other attributes', () => {
-    assert.equal(fault({ attributes: [['2.5.4.10', 'Example Ltd'], ['2.5.4.6', 'DE']] }), undefined);
+    assert.equal(
+      fault({
+        attributes: [
+          ['2.5.4.10', 'Example Ltd'],
+          ['2.5.4.6', 'DE'],
+        ],
+      }),
+      undefined,
+    );
   });
 
   const others: readonly (readonly [why: string, name: string])[] = [
@@ -44,13 +54,19 @@ describe('the common name of a root certificate', () => {
   ];
   for (const [why, name] of others) {
     test(`does not fit if it is ${why}`, () => {
-      assert.equal(fault({ commonNames: [name] }), `its common name is ${JSON.stringify(Buffer.from(name).toString('latin1'))}`);
+      assert.equal(
+        fault({ commonNames: [name] }),
+        `its common name is ${JSON.stringify(Buffer.from(name).toString('latin1'))}`,
+      );
     });
   }
 
   test('does not count if it hides in another attribute', () => {
     for (const oid of ['2.5.4.10', '2.5.4.11', '1.2.840.113549.1.9.1']) {
-      assert.equal(fault({ commonNames: ['evil.test'], attributes: [[oid, `x\nCN=${gun}`]] }), 'its common name is "evil.test"');
+      assert.equal(
+        fault({ commonNames: ['evil.test'], attributes: [[oid, `x\nCN=${gun}`]] }),
+        'its common name is "evil.test"',
+      );
       assert.equal(fault({ commonNames: [], attributes: [[oid, `x\nCN=${gun}`]] }), 'it has 0 common names');
     }
   });
@@ -71,7 +87,11 @@ describe('the common name of a root certificate', () => {
     for (const tag of [0x14, 0x1e, 0x1c, 0x04]) {
       const changed = Buffer.from(der);
       changed[last] = tag;
-      refuses(() => read(pem('CERTIFICATE', changed)), 'MALFORMED', 'key has a certificate that cannot be read');
+      refuses(
+        () => read(pem('CERTIFICATE', changed)),
+        'MALFORMED',
+        'key has a certificate that cannot be read',
+      );
     }
   });
 
@@ -110,9 +130,14 @@ describe('a root certificate', () => {
     ['signed with SHA-1 and ECDSA', { hash: 'sha1' }, 'it is signed with MD5 or SHA-1'],
     ['signed with SHA-1 and RSA', { key: rsa, hash: 'sha1' }, 'it is signed with MD5 or SHA-1'],
     ['signed with MD5', { key: rsa, hash: 'md5' }, 'it is signed with MD5 or SHA-1'],
-    ['that ends before it begins', { notBefore: dates.notAfter, notAfter: dates.notBefore }, 'it ends before it begins'],
+    [
+      'that ends before it begins',
+      { notBefore: dates.notAfter, notAfter: dates.notBefore },
+      'it ends before it begins',
+    ],
   ];
-  for (const [why, options, message] of faults) test(`${why} is refused`, () => assert.equal(fault(options), message));
+  for (const [why, options, message] of faults)
+    test(`${why} is refused`, () => assert.equal(fault(options), message));
 
   test('signed with SHA-256, SHA-384 or SHA-512 is fine', () => {
     for (const hash of ['sha256', 'sha384', 'sha512'] as const) {
@@ -131,7 +156,11 @@ describe('a root certificate', () => {
   });
 
   test('may not be followed by an authority with an RSA key below 2048 bits', () => {
-    const weak = issue({ commonNames: ['ca'], isCa: true, key: generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey });
+    const weak = issue({
+      commonNames: ['ca'],
+      isCa: true,
+      key: generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey,
+    });
     assert.equal(rootCertificateFault(read(issue() + weak), gun), 'it has an RSA key of 1024 bits');
   });
 
@@ -139,23 +168,46 @@ describe('a root certificate', () => {
     const [leaf] = read(issue());
     assert.ok(leaf);
     const within = (time: number): boolean => isWithinDates(leaf, new Date(time));
-    assert.deepEqual([-day - 1, -day, 0].map((leeway) => within(dates.notBefore.getTime() + leeway)), [false, true, true]);
-    assert.deepEqual([0, 1, day].map((after) => within(dates.notAfter.getTime() + after)), [true, false, false]);
+    assert.deepEqual(
+      [-day - 1, -day, 0].map((leeway) => within(dates.notBefore.getTime() + leeway)),
+      [false, true, true],
+    );
+    assert.deepEqual(
+      [0, 1, day].map((after) => within(dates.notAfter.getTime() + after)),
+      [true, false, false],
+    );
   });
 
   test('with a date that does not exist is refused', () => {
     const der = Buffer.from(issue().replaceAll(/-----.*-----|\n/g, ''), 'base64');
     for (const date of ['260101000000Z', '360101000000Z']) {
-      for (const bad of ['269901000000Z', '260230000000Z', '260101240000Z', '2601010000000', 'garbagegarbag', '26010100000Z0']) {
+      for (const bad of [
+        '269901000000Z',
+        '260230000000Z',
+        '260101240000Z',
+        '2601010000000',
+        'garbagegarbag',
+        '26010100000Z0',
+      ]) {
         const changed = Buffer.from(der);
         changed.write(bad, changed.indexOf(date));
-        refuses(() => read(pem('CERTIFICATE', changed)), 'MALFORMED', 'key has a certificate that cannot be read');
+        refuses(
+          () => read(pem('CERTIFICATE', changed)),
+          'MALFORMED',
+          'key has a certificate that cannot be read',
+        );
       }
     }
   });
 
   test('has the dates that node:crypto reads, in both centuries and beyond 2049', () => {
-    for (const at of ['1950-01-01T00:00:00Z', '1999-12-31T23:59:59Z', '2049-12-31T23:59:59Z', '2050-01-01T00:00:00Z', '9999-12-31T23:59:59Z']) {
+    for (const at of [
+      '1950-01-01T00:00:00Z',
+      '1999-12-31T23:59:59Z',
+      '2049-12-31T23:59:59Z',
+      '2050-01-01T00:00:00Z',
+      '9999-12-31T23:59:59Z',
+    ]) {
       const [leaf] = read(issue({ notBefore: new Date(at), notAfter: new Date(at) }));
       assert.ok(leaf);
       assert.deepEqual([leaf.validFrom, leaf.validTo], [leaf.x509.validFromDate, leaf.x509.validToDate]);
@@ -170,11 +222,14 @@ describe('a chain to an authority', () => {
   const lowerKey = generatePrivateKey('p256');
   const authority = (name: string, own: typeof key, options: Partial<CertificateOptions> = {}): string =>
     issue({ commonNames: [name], key: own, isCa: true, ...options });
-  const by = (name: string, issuer: typeof key): Partial<CertificateOptions> => ({ issuer: { commonNames: [name], key: issuer } });
+  const by = (name: string, issuer: typeof key): Partial<CertificateOptions> => ({
+    issuer: { commonNames: [name], key: issuer },
+  });
   const pinned = read(authority('ca', caKey));
   const middle = authority('middle', middleKey, by('ca', caKey));
   const lower = authority('lower', lowerKey, by('middle', middleKey));
-  const chains = (text: string, authorities = pinned, at = now): boolean => chainsTo(read(text), authorities, at);
+  const chains = (text: string, authorities = pinned, at = now): boolean =>
+    chainsTo(read(text), authorities, at);
 
   test('leads there from the leaf, over one authority, or over two in any order', () => {
     assert.ok(chains(issue(by('ca', caKey))));
@@ -189,16 +244,35 @@ describe('a chain to an authority', () => {
     ['signed by another key under the name of the authority', issue(by('ca', middleKey))],
     ['with a forged authority of the right name', issue(by('ca', middleKey)) + authority('ca', middleKey)],
     ['with the middle missing', issue(by('lower', lowerKey)) + lower],
-    ['over a leaf that signed another', issue({ commonNames: ['x'], ...by('y', lowerKey) }) + issue({ commonNames: ['y'], key: lowerKey, ...by('ca', caKey) })],
+    [
+      'over a leaf that signed another',
+      issue({ commonNames: ['x'], ...by('y', lowerKey) }) +
+        issue({ commonNames: ['y'], key: lowerKey, ...by('ca', caKey) }),
+    ],
     ['under an authority that is not pinned', issue(by('other', middleKey)) + authority('other', middleKey)],
-    ['over an authority that has ended', issue(by('middle', middleKey)) + authority('middle', middleKey, { ...by('ca', caKey), notAfter: new Date('2026-06-01') })],
-    ['over an authority that has not begun', issue(by('middle', middleKey)) + authority('middle', middleKey, { ...by('ca', caKey), notBefore: new Date('2027-06-01') })],
-    ['beyond the path length of an authority', issue(by('lower', lowerKey)) + lower + authority('middle', middleKey, { ...by('ca', caKey), pathLength: 0 })],
+    [
+      'over an authority that has ended',
+      issue(by('middle', middleKey)) +
+        authority('middle', middleKey, { ...by('ca', caKey), notAfter: new Date('2026-06-01') }),
+    ],
+    [
+      'over an authority that has not begun',
+      issue(by('middle', middleKey)) +
+        authority('middle', middleKey, { ...by('ca', caKey), notBefore: new Date('2027-06-01') }),
+    ],
+    [
+      'beyond the path length of an authority',
+      issue(by('lower', lowerKey)) +
+        lower +
+        authority('middle', middleKey, { ...by('ca', caKey), pathLength: 0 }),
+    ],
   ];
-  for (const [why, text] of forged) test(`does not lead there ${why}`, () => assert.equal(chains(text), false));
+  for (const [why, text] of forged)
+    test(`does not lead there ${why}`, () => assert.equal(chains(text), false));
 
   test('counts the path length of the pinned authority too', () => {
-    const narrow = (pathLength: number): readonly Certificate[] => read(authority('ca', caKey, { pathLength }));
+    const narrow = (pathLength: number): readonly Certificate[] =>
+      read(authority('ca', caKey, { pathLength }));
     assert.equal(chains(issue(by('middle', middleKey)) + middle, narrow(0)), false);
     assert.equal(chains(issue(by('middle', middleKey)) + middle, narrow(1)), true);
     assert.equal(chains(issue(by('ca', caKey)), narrow(0)), true);

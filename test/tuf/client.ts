@@ -19,7 +19,10 @@ export const target = (letter: string) => ({ digest: digestOf(letter), length: 5
 const verifier = new SignatureVerifier();
 
 /** A repository that a publisher and a server sign, and a client that has seen nothing of it but the first root. */
-export function publish(options: SigningRepositoryOptions = {}): { repository: SigningRepository; client: Client } {
+export function publish(options: SigningRepositoryOptions = {}): {
+  repository: SigningRepository;
+  client: Client;
+} {
   const repository = new SigningRepository(gun, { now: () => start, ...options });
   repository.publish();
   return { repository, client: new Client(repository.files) };
@@ -36,7 +39,12 @@ export function publishReleases(options: SigningRepositoryOptions = {}) {
 }
 
 /** A root key under a certificate with these dates. */
-export function rootKey(privateKey: SigningKey['privateKey'], notBefore: number, notAfter: number, name = gun): SigningKey {
+export function rootKey(
+  privateKey: SigningKey['privateKey'],
+  notBefore: number,
+  notAfter: number,
+  name = gun,
+): SigningKey {
   return SigningKey.certified(privateKey, {
     commonNames: [name],
     notBefore: new Date(notBefore),
@@ -73,7 +81,8 @@ export class Client {
     set.updateTargets(by('targets', set.targetsFile.sha256));
     for (const role of ['targets/releases', 'targets/ci']) {
       const file = set.listedFile(role);
-      if (set.delegation(role) !== undefined && file !== undefined) set.updateDelegation(role, by(role, file.sha256));
+      if (set.delegation(role) !== undefined && file !== undefined)
+        set.updateDelegation(role, by(role, file.sha256));
     }
     const result = set.result();
     this.floors = new Map([...this.floors, ...result.floors()]);

@@ -27,7 +27,10 @@ describe('a value of the wrong type is refused by name, with what was expected a
     [() => readPositive(json([7]), 'version'), 'version should be a positive integer, but is an array'],
     [() => readPositive(true, 'version'), 'version should be a positive integer, but is true'],
     [() => readPositive(null, 'version'), 'version should be a positive integer, but is null'],
-    [() => readPositive(undefined, 'version'), 'version should be a positive integer, but is nothing of the kind'],
+    [
+      () => readPositive(undefined, 'version'),
+      'version should be a positive integer, but is nothing of the kind',
+    ],
     [() => readKeyId('AB'.repeat(32), 'id'), `id should be a key id, but is "${'AB'.repeat(32)}"`],
     [() => readKeyId('ab'.repeat(31), 'id'), `id should be a key id, but is "${'ab'.repeat(31)}"`],
     [() => readKeyId(`${'ab'.repeat(32)}\n`, 'id'), `id should be a key id, but is "${'ab'.repeat(32)}"`],
@@ -43,7 +46,15 @@ describe('a value of the wrong type is refused by name, with what was expected a
 
 describe('member names', () => {
   const known = ['version', 'keyids', 'signatures'];
-  for (const name of ['Version', 'VERSION', 'verſion', 'ver\u017fion', 'keyIds', '\u212aeyids', 'ſignatureſ']) {
+  for (const name of [
+    'Version',
+    'VERSION',
+    'verſion',
+    'ver\u017fion',
+    'keyIds',
+    '\u212aeyids',
+    'ſignatureſ',
+  ]) {
     test(`${JSON.stringify(name)} is refused beside a known name that Go takes for the same`, () => {
       const value = json({ version: 1, [name]: 2 });
       refuses(() => readObject(value, 'root', known), 'MALFORMED', /^root has ".*" where ".*" is meant$/);
@@ -66,7 +77,8 @@ describe('member names', () => {
   });
 
   test('no unknown name stands where nothing is signed', () => {
-    const run = (): unknown => readExactObject(json({ version: 1, [`x${'y'.repeat(999)}`]: 1 }), 'the file', known);
+    const run = (): unknown =>
+      readExactObject(json({ version: 1, [`x${'y'.repeat(999)}`]: 1 }), 'the file', known);
     refuses(run, 'MALFORMED', `the file has an unknown member "x${'y'.repeat(63)}"`);
   });
 });
@@ -97,7 +109,8 @@ describe('base64', () => {
     ['a data URL', 'data:;base64,AAAA'],
   ];
   for (const [why, text] of bad) {
-    test(`${why} is refused`, () => refuses(() => readBase64(text, 'sig'), 'MALFORMED', /^sig should be base64,/));
+    test(`${why} is refused`, () =>
+      refuses(() => readBase64(text, 'sig'), 'MALFORMED', /^sig should be base64,/));
   }
 
   test('whatever bytes there are, they have one spelling', () => {
@@ -107,14 +120,25 @@ describe('base64', () => {
       }),
     );
     fc.assert(
-      fc.property(fc.base64String({ minLength: 1 }), fc.nat(), fc.string({ minLength: 1, maxLength: 1 }), (text, at, put) => {
-        const changed = text.slice(0, at % text.length) + put + text.slice((at % text.length) + 1);
-        try {
-          assert.equal(readBase64(changed, 'sig').toString('base64'), changed);
-        } catch (error) {
-          refuses(() => { throw error; }, 'MALFORMED', /^sig should be base64,/);
-        }
-      }),
+      fc.property(
+        fc.base64String({ minLength: 1 }),
+        fc.nat(),
+        fc.string({ minLength: 1, maxLength: 1 }),
+        (text, at, put) => {
+          const changed = text.slice(0, at % text.length) + put + text.slice((at % text.length) + 1);
+          try {
+            assert.equal(readBase64(changed, 'sig').toString('base64'), changed);
+          } catch (error) {
+            refuses(
+              () => {
+                throw error;
+              },
+              'MALFORMED',
+              /^sig should be base64,/,
+            );
+          }
+        },
+      ),
     );
   });
 });
@@ -185,12 +209,20 @@ describe('instants', () => {
   ];
   for (const [why, value] of bad) {
     test(`${why} is refused`, () => {
-      refuses(() => readInstant(json(value), 'expires'), 'MALFORMED', /^expires should be (an RFC 3339 instant|a string), but is /);
+      refuses(
+        () => readInstant(json(value), 'expires'),
+        'MALFORMED',
+        /^expires should be (an RFC 3339 instant|a string), but is /,
+      );
     });
   }
 
   test('any instant is read back in any offset, to the millisecond', () => {
-    const years = { min: new Date('1000-01-02T00:00:00Z'), max: new Date('9999-12-30T00:00:00Z'), noInvalidDate: true };
+    const years = {
+      min: new Date('1000-01-02T00:00:00Z'),
+      max: new Date('9999-12-30T00:00:00Z'),
+      noInvalidDate: true,
+    };
     fc.assert(
       fc.property(fc.date(years), fc.integer({ min: -1439, max: 1439 }), (date, offset) => {
         const local = new Date(date.getTime() + offset * 60_000).toISOString().slice(0, -1);

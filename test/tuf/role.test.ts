@@ -13,7 +13,11 @@ const message = Buffer.from('{"_type":"Targets"}');
 const verifier = new SignatureVerifier();
 const make = (): SigningKey => SigningKey.plain(generatePrivateKey('p256'));
 const certified = (key: KeyObject, name: string): SigningKey =>
-  SigningKey.certified(key, { commonNames: [name], notBefore: new Date(0), notAfter: new Date('2040-01-01') });
+  SigningKey.certified(key, {
+    commonNames: [name],
+    notBefore: new Date(0),
+    notAfter: new Date('2040-01-01'),
+  });
 const [a, b, c, stranger] = [make(), make(), make(), make()];
 
 function rule(threshold: number, ...keys: readonly SigningKey[]): RoleKeys {
@@ -25,7 +29,12 @@ function rule(threshold: number, ...keys: readonly SigningKey[]): RoleKeys {
   return { keys: read, threshold };
 }
 
-type Entry = { readonly by: SigningKey; readonly as?: string; readonly method?: string; readonly over?: Uint8Array };
+type Entry = {
+  readonly by: SigningKey;
+  readonly as?: string;
+  readonly method?: string;
+  readonly over?: Uint8Array;
+};
 
 function file(...entries: readonly Entry[]): Metadata {
   const signatures = entries.map(({ by, as = by.id, method, over = message }) => {
@@ -37,7 +46,11 @@ function file(...entries: readonly Entry[]): Metadata {
 
 const passes = (keys: RoleKeys, signed: Metadata): void => checkThreshold('targets', signed, keys, verifier);
 const fails = (keys: RoleKeys, signed: Metadata, needed: number, found: number): void =>
-  refuses(() => passes(keys, signed), 'BAD_SIGNATURE', `targets version 5 needs ${needed} valid signatures, but has ${found}`);
+  refuses(
+    () => passes(keys, signed),
+    'BAD_SIGNATURE',
+    `targets version 5 needs ${needed} valid signatures, but has ${found}`,
+  );
 
 describe('a threshold', () => {
   test('is met by that many keys, and by more', () => {
@@ -71,7 +84,11 @@ describe('a threshold', () => {
   test('above the number of keys can be met by nobody', () => {
     const run = (): void => passes(rule(3, a, b), file({ by: a }, { by: b }, { by: c }));
     refuses(run, 'BAD_SIGNATURE', 'targets needs 3 signatures, but has 2 keys');
-    refuses(() => passes(rule(1), file({ by: a })), 'BAD_SIGNATURE', 'targets needs 1 signatures, but has 0 keys');
+    refuses(
+      () => passes(rule(1), file({ by: a })),
+      'BAD_SIGNATURE',
+      'targets needs 1 signatures, but has 0 keys',
+    );
   });
 
   test('counts a key once, whatever certificates wrap it (GHSA-3633-5h82-39pq)', () => {
@@ -79,7 +96,11 @@ describe('a threshold', () => {
     const [one, two, plain] = [certified(key, 'one'), certified(key, 'two'), SigningKey.plain(key)];
     assert.equal(new Set([one.id, two.id, plain.id]).size, 3);
     const signed = file({ by: one }, { by: two }, { by: plain });
-    refuses(() => passes(rule(2, one, two, plain), signed), 'BAD_SIGNATURE', 'targets needs 2 signatures, but has 1 keys');
+    refuses(
+      () => passes(rule(2, one, two, plain), signed),
+      'BAD_SIGNATURE',
+      'targets needs 2 signatures, but has 1 keys',
+    );
     fails(rule(2, one, two, a), signed, 2, 1);
     passes(rule(2, one, two, a), file({ by: two }, { by: a }));
     passes(rule(1, one), signed);
@@ -92,13 +113,19 @@ describe('a threshold', () => {
   });
 
   test('is met among 64 signatures, of which 63 are by strangers', () => {
-    const many = Array.from({ length: 63 }, (_, n): Entry => ({ by: stranger, as: n.toString(16).padStart(64, '0') }));
+    const many = Array.from({ length: 63 }, (_, n): Entry => ({
+      by: stranger,
+      as: n.toString(16).padStart(64, '0'),
+    }));
     passes(rule(1, a), file(...many, { by: a }));
   });
 });
 
 describe('a role as it stands in a file', () => {
-  const filed = readFiledKeys(json({ [a.id]: a.shown, [b.id]: b.shown, ['f'.repeat(64)]: { keytype: 7 } }), 'root.keys');
+  const filed = readFiledKeys(
+    json({ [a.id]: a.shown, [b.id]: b.shown, ['f'.repeat(64)]: { keytype: 7 } }),
+    'root.keys',
+  );
   const read = (role: unknown): unknown => readRoleKeys(json(role), 'root.roles.targets', filed);
 
   test('names its keys and threshold', () => {
@@ -107,22 +134,51 @@ describe('a role as it stands in a file', () => {
 
   for (const threshold of [0, -1, '1', null, true, [1]]) {
     test(`is refused with the threshold ${JSON.stringify(threshold)}`, () => {
-      refuses(() => read({ keyids: [a.id], threshold }), 'MALFORMED', /^root\.roles\.targets\.threshold should be a positive integer, but is /);
+      refuses(
+        () => read({ keyids: [a.id], threshold }),
+        'MALFORMED',
+        /^root\.roles\.targets\.threshold should be a positive integer, but is /,
+      );
     });
   }
 
   const bad: readonly (readonly [why: string, role: unknown, message: string | RegExp])[] = [
-    ['without a threshold', { keyids: [a.id] }, /threshold should be a positive integer, but is nothing of the kind$/],
-    ['with a key id twice', { keyids: [a.id, a.id], threshold: 1 }, 'root.roles.targets names a key id twice'],
-    ['with a key that is not filed', { keyids: [c.id], threshold: 1 }, `key ${c.id} should be an object, but is nothing of the kind`],
-    ['with a key that is none', { keyids: ['f'.repeat(64)], threshold: 1 }, /\.?keyval should be an object|key f+ should be an object/],
+    [
+      'without a threshold',
+      { keyids: [a.id] },
+      /threshold should be a positive integer, but is nothing of the kind$/,
+    ],
+    [
+      'with a key id twice',
+      { keyids: [a.id, a.id], threshold: 1 },
+      'root.roles.targets names a key id twice',
+    ],
+    [
+      'with a key that is not filed',
+      { keyids: [c.id], threshold: 1 },
+      `key ${c.id} should be an object, but is nothing of the kind`,
+    ],
+    [
+      'with a key that is none',
+      { keyids: ['f'.repeat(64)], threshold: 1 },
+      /\.?keyval should be an object|key f+ should be an object/,
+    ],
     ['with a short key id', { keyids: [a.id.slice(1)], threshold: 1 }, /should be a key id/],
     ['with an upper-case key id', { keyids: [a.id.toUpperCase()], threshold: 1 }, /should be a key id/],
-    ['without key ids', { threshold: 1 }, 'root.roles.targets.keyids should be an array, but is nothing of the kind'],
-    ['with keyIDs', { keyIDs: [a.id], keyids: [a.id], threshold: 1 }, 'root.roles.targets has "keyIDs" where "keyids" is meant'],
+    [
+      'without key ids',
+      { threshold: 1 },
+      'root.roles.targets.keyids should be an array, but is nothing of the kind',
+    ],
+    [
+      'with keyIDs',
+      { keyIDs: [a.id], keyids: [a.id], threshold: 1 },
+      'root.roles.targets has "keyIDs" where "keyids" is meant',
+    ],
     ['of null', null, 'root.roles.targets should be an object, but is null'],
   ];
-  for (const [why, role, message_] of bad) test(`is refused ${why}`, () => refuses(() => read(role), 'MALFORMED', message_));
+  for (const [why, role, message_] of bad)
+    test(`is refused ${why}`, () => refuses(() => read(role), 'MALFORMED', message_));
 
   test('is refused if a key is filed under the id of another', () => {
     const swapped = readFiledKeys(json({ [a.id]: b.shown }), 'root.keys');
@@ -131,6 +187,10 @@ describe('a role as it stands in a file', () => {
   });
 
   test('keys are filed under key ids only', () => {
-    refuses(() => readFiledKeys(json({ __x: a.shown }), 'root.keys'), 'MALFORMED', 'root.keys name should be a key id, but is "__x"');
+    refuses(
+      () => readFiledKeys(json({ __x: a.shown }), 'root.keys'),
+      'MALFORMED',
+      'root.keys name should be a key id, but is "__x"',
+    );
   });
 });

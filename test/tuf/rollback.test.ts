@@ -42,7 +42,9 @@ for (const role of roles) {
       const trusted = client.floors.get(role)?.sha256;
       repository.setExpires(role, new Date(start + 3 * day));
       publishVersion(repository, role, 9);
-      const message = new RegExp(`^${role} version 9 has SHA-256 (?!${trusted})[0-9a-f]{64}, but the one already trusted has ${trusted}$`);
+      const message = new RegExp(
+        `^${role} version 9 has SHA-256 (?!${trusted})[0-9a-f]{64}, but the one already trusted has ${trusted}$`,
+      );
       refuses(() => client.update(), 'EQUIVOCATION', message);
     });
 
@@ -68,7 +70,11 @@ for (const role of roles) {
       publishVersion(repository, role, 2147483647);
       client.update();
       publishVersion(repository, role, 11);
-      refuses(() => client.update(), 'ROLLBACK', `${role} is version 11, but version 2147483647 was already trusted`);
+      refuses(
+        () => client.update(),
+        'ROLLBACK',
+        `${role} is version 11, but version 2147483647 was already trusted`,
+      );
     });
 
     test('after a fast-forward, an honest version is fine once the keys are replaced, and is the new floor', () => {
@@ -134,7 +140,11 @@ describe('replays of what was once valid', () => {
     repository.publish();
     client.update();
     repository.files.restore(old);
-    refuses(() => client.update(), 'ROLLBACK', `timestamp is version ${before}, but version ${Number(before) + 1} was already trusted`);
+    refuses(
+      () => client.update(),
+      'ROLLBACK',
+      `timestamp is version ${before}, but version ${Number(before) + 1} was already trusted`,
+    );
   });
 
   test('the delegation of old under a parent that never changed (CVE-2025-2887)', () => {

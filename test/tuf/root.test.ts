@@ -5,11 +5,13 @@ import type { RoleKeys } from '../../src/demo/signing/role.ts';
 import { objectAt } from '../../src/demo/signing/signed-file.ts';
 import type { Forgery } from '../../src/demo/signing-repository.ts';
 import { rootSigners } from '../../src/tuf/trusted-metadata-set.ts';
-import { Client, day, gun, publish, rootKey, start } from './client.ts';
+import type { Client } from './client.ts';
+import { day, gun, publish, rootKey, start } from './client.ts';
 import { refuses } from './refuses.ts';
 
 const year = 365 * day;
-const newKey = (name = gun): SigningKey => rootKey(generatePrivateKey('p256'), start - day, start + 10 * year, name);
+const newKey = (name = gun): SigningKey =>
+  rootKey(generatePrivateKey('p256'), start - day, start + 10 * year, name);
 const newKeys = (count: number): SigningKey[] => Array.from({ length: count }, () => newKey());
 const version = (client: Client, number: number): Uint8Array => {
   const file = client.files.version('root', number);
@@ -60,7 +62,11 @@ describe('from one root to the next (TUF 5.3)', () => {
   for (const [why, keys, found] of pairs) {
     test(`a root signed by ${why} is refused`, () => {
       const client = rotated({ keys: [old] }, { keys: [fresh] }, { keys });
-      refuses(() => step(client), 'BAD_SIGNATURE', `root version 2 needs 1 valid signatures, but has ${found}`);
+      refuses(
+        () => step(client),
+        'BAD_SIGNATURE',
+        `root version 2 needs 1 valid signatures, but has ${found}`,
+      );
       assert.equal(client.root.version, 1);
     });
   }
@@ -73,7 +79,13 @@ describe('from one root to the next (TUF 5.3)', () => {
   const [a, b, c, d, e, f] = [newKey(), newKey(), newKey(), newKey(), newKey(), newKey()];
   const three = { keys: [a, b, c], threshold: 2 };
   const others = { keys: [d, e, f], threshold: 2 };
-  const thresholds: readonly (readonly [why: string, before: RoleKeys, after: RoleKeys, by: SigningKey[], refused?: [number, number]])[] = [
+  const thresholds: readonly (readonly [
+    why: string,
+    before: RoleKeys,
+    after: RoleKeys,
+    by: SigningKey[],
+    refused?: [number, number],
+  ])[] = [
     ['2 of 3 old and 2 of 3 new', three, others, [a, c, e, f]],
     ['1 of 3 old and 3 of 3 new', three, others, [b, d, e, f], [2, 1]],
     ['3 of 3 old and 1 of 3 new', three, others, [a, b, c, d], [2, 1]],
@@ -89,7 +101,11 @@ describe('from one root to the next (TUF 5.3)', () => {
     test(`${why}: ${refused === undefined ? 'follows' : 'is refused'}`, () => {
       const client = rotated(before, after, { keys: by });
       if (refused === undefined) return step(client);
-      refuses(() => step(client), 'BAD_SIGNATURE', `root version 2 needs ${refused[0]} valid signatures, but has ${refused[1]}`);
+      refuses(
+        () => step(client),
+        'BAD_SIGNATURE',
+        `root version 2 needs ${refused[0]} valid signatures, but has ${refused[1]}`,
+      );
     });
   }
 
@@ -121,7 +137,11 @@ describe('the newest root', () => {
     const early = rootKey(generatePrivateKey('p256'), start + day + 1000, start + year);
     for (const key of [ended, early]) {
       const { client } = publish({ keys: { root: { keys: [key] } } });
-      refuses(() => client.update(), 'EXPIRED', 'root version 1 needs 1 keys, but 0 have a certificate within its dates');
+      refuses(
+        () => client.update(),
+        'EXPIRED',
+        'root version 1 needs 1 keys, but 0 have a certificate within its dates',
+      );
     }
     const good = newKey();
     const { client } = publish({ keys: { root: { keys: [ended, good] } } });
@@ -131,7 +151,9 @@ describe('the newest root', () => {
   });
 
   test('a certificate may begin up to a day from now', () => {
-    const { client } = publish({ keys: { root: { keys: [rootKey(generatePrivateKey('p256'), start + day, start + year)] } } });
+    const { client } = publish({
+      keys: { root: { keys: [rootKey(generatePrivateKey('p256'), start + day, start + year)] } },
+    });
     client.update();
   });
 });
@@ -139,7 +161,11 @@ describe('the newest root', () => {
 describe('certificates of root keys', () => {
   test('count only if they name the GUN', () => {
     const { client } = publish({ keys: { root: { keys: [newKey('reg.test/team/other')] } } });
-    refuses(() => rootSigners(client.root, gun), 'ROOT_NOT_PINNED', /^root version 1 needs 1 certificates for reg\.test\/team\/app, but has 0 \([0-9a-f]{12}: its common name is "reg\.test\/team\/other"\)$/);
+    refuses(
+      () => rootSigners(client.root, gun),
+      'ROOT_NOT_PINNED',
+      /^root version 1 needs 1 certificates for reg\.test\/team\/app, but has 0 \([0-9a-f]{12}: its common name is "reg\.test\/team\/other"\)$/,
+    );
     const next = rotated({ keys: newKeys(1) }, { keys: [newKey('reg.test/team/other')] });
     refuses(() => step(next), 'ROOT_NOT_PINNED', /^root version 2 needs 1 certificates/);
     const both = rotated({ keys: newKeys(1) }, { keys: [newKey('reg.test/*'), newKey('evil.test')] });
@@ -149,7 +175,11 @@ describe('certificates of root keys', () => {
   test('the key of a certificate for another GUN adds nothing to the threshold', () => {
     const other = newKey('reg.test/team/other');
     const client = rotated({ keys: newKeys(1) }, { keys: [newKey(), other], threshold: 2 });
-    refuses(() => step(client), 'ROOT_NOT_PINNED', /^root version 2 needs 2 certificates for reg\.test\/team\/app, but has 1 /);
+    refuses(
+      () => step(client),
+      'ROOT_NOT_PINNED',
+      /^root version 2 needs 2 certificates for reg\.test\/team\/app, but has 1 /,
+    );
   });
 
   test('a key without a certificate is no root key', () => {
@@ -161,7 +191,11 @@ describe('certificates of root keys', () => {
     const key = generatePrivateKey('p256');
     const twice = [rootKey(key, start - day, start + year), rootKey(key, start - day, start + 2 * year)];
     const client = rotated({ keys: newKeys(1) }, { keys: twice, threshold: 2 });
-    refuses(() => step(client), 'ROOT_NOT_PINNED', /^root version 2 needs 2 certificates for reg\.test\/team\/app, but has 1 /);
+    refuses(
+      () => step(client),
+      'ROOT_NOT_PINNED',
+      /^root version 2 needs 2 certificates for reg\.test\/team\/app, but has 1 /,
+    );
   });
 
   test('a new certificate of the same key follows the old one', () => {
@@ -189,16 +223,49 @@ describe('what a root may say', () => {
   });
 
   const bad: readonly (readonly [why: string, signed: NonNullable<Forgery['signed']>, message: RegExp])[] = [
-    ['threshold 0 for targets', (signed) => void (objectAt(signed, 'roles', 'targets')['threshold'] = 0), /^root\.roles\.targets\.threshold should be a positive integer, but is 0$/],
-    ['threshold -1 for the snapshot', (signed) => void (objectAt(signed, 'roles', 'snapshot')['threshold'] = -1), /^root\.roles\.snapshot\.threshold should be/],
-    ['a threshold in quotes for the timestamp', (signed) => void (objectAt(signed, 'roles', 'timestamp')['threshold'] = '1'), /^root\.roles\.timestamp\.threshold should be/],
-    ['no targets role', (signed) => void delete objectAt(signed, 'roles')['targets'], /^root\.roles\.targets should be an object, but is nothing of the kind$/],
-    ['a key that is not filed', (signed) => void (objectAt(signed, 'roles', 'root')['keyids'] = ['e'.repeat(64)]), /^key e{64} should be an object/],
-    ['consistent_snapshot in quotes', (signed) => void (signed['consistent_snapshot'] = 'true'), /^root\.consistent_snapshot should be a boolean$/],
-    ['Roles beside roles', (signed) => void (signed['Roles'] = {}), /^root\.signed has "Roles" where "roles" is meant$/],
-    ['TARGETS beside targets', (signed) => void (objectAt(signed, 'roles')['TARGETS'] = {}), /^root\.roles has "TARGETS" where "targets" is meant$/],
+    [
+      'threshold 0 for targets',
+      (signed) => void (objectAt(signed, 'roles', 'targets')['threshold'] = 0),
+      /^root\.roles\.targets\.threshold should be a positive integer, but is 0$/,
+    ],
+    [
+      'threshold -1 for the snapshot',
+      (signed) => void (objectAt(signed, 'roles', 'snapshot')['threshold'] = -1),
+      /^root\.roles\.snapshot\.threshold should be/,
+    ],
+    [
+      'a threshold in quotes for the timestamp',
+      (signed) => void (objectAt(signed, 'roles', 'timestamp')['threshold'] = '1'),
+      /^root\.roles\.timestamp\.threshold should be/,
+    ],
+    [
+      'no targets role',
+      (signed) => void delete objectAt(signed, 'roles')['targets'],
+      /^root\.roles\.targets should be an object, but is nothing of the kind$/,
+    ],
+    [
+      'a key that is not filed',
+      (signed) => void (objectAt(signed, 'roles', 'root')['keyids'] = ['e'.repeat(64)]),
+      /^key e{64} should be an object/,
+    ],
+    [
+      'consistent_snapshot in quotes',
+      (signed) => void (signed['consistent_snapshot'] = 'true'),
+      /^root\.consistent_snapshot should be a boolean$/,
+    ],
+    [
+      'Roles beside roles',
+      (signed) => void (signed['Roles'] = {}),
+      /^root\.signed has "Roles" where "roles" is meant$/,
+    ],
+    [
+      'TARGETS beside targets',
+      (signed) => void (objectAt(signed, 'roles')['TARGETS'] = {}),
+      /^root\.roles has "TARGETS" where "targets" is meant$/,
+    ],
   ];
-  for (const [why, signed, message] of bad) test(`is not ${why}`, () => refuses(forged(signed), 'MALFORMED', message));
+  for (const [why, signed, message] of bad)
+    test(`is not ${why}`, () => refuses(forged(signed), 'MALFORMED', message));
 
   test('a threshold above the keys of a role, which is refused when the role is used', () => {
     const { repository, client } = publish();

@@ -25,22 +25,36 @@ const keys = Object.fromEntries(
     const key = SigningKey.plain(generatePrivateKey(algorithm));
     return [algorithm, { key, read: shown(key), bytes: Buffer.from(key.sign(message).sig, 'base64') }];
   }),
-) as Record<'p256' | 'p384' | 'p521' | 'ed25519' | 'rsa2048', { key: SigningKey; read: PublicKey; bytes: Buffer }>;
+) as Record<
+  'p256' | 'p384' | 'p521' | 'ed25519' | 'rsa2048',
+  { key: SigningKey; read: PublicKey; bytes: Buffer }
+>;
 
-function accepted(read: PublicKey, method: string, bytes: Uint8Array, options?: SignatureVerifierOptions): boolean {
+function accepted(
+  read: PublicKey,
+  method: string,
+  bytes: Uint8Array,
+  options?: SignatureVerifierOptions,
+): boolean {
   return new SignatureVerifier(options).verify(read, message, { keyId: read.id, method, bytes });
 }
 
 describe('signatures that are accepted', () => {
   for (const [name, { key, read, bytes }] of Object.entries(keys)) {
     test(`${name} by its own method and no other`, () => {
-      assert.deepEqual(methods.filter((method) => accepted(read, method, bytes)), [key.method]);
+      assert.deepEqual(
+        methods.filter((method) => accepted(read, method, bytes)),
+        [key.method],
+      );
     });
   }
 
   test('P-384 and P-521 over SHA-256, with 96 and 132 bytes', () => {
     assert.deepEqual([keys.p384.bytes.length, keys.p521.bytes.length], [96, 132]);
-    for (const [name, hash] of [['p384', 'sha384'], ['p521', 'sha512']] as const) {
+    for (const [name, hash] of [
+      ['p384', 'sha384'],
+      ['p521', 'sha512'],
+    ] as const) {
       const { key, read } = keys[name];
       const own = sign(hash, message, { key: key.privateKey, dsaEncoding: 'ieee-p1363' });
       assert.equal(accepted(read, 'ecdsa', own), false, `${name} over ${hash}`);
@@ -89,7 +103,10 @@ describe('signatures that are refused', () => {
   for (const [why, form] of forms) {
     test(`ECDSA ${why}`, () => {
       const disagreements: string[] = [];
-      assert.equal(accepted(read, 'ecdsa', form, { onDisagreement: (algorithm) => disagreements.push(algorithm) }), false);
+      assert.equal(
+        accepted(read, 'ecdsa', form, { onDisagreement: (algorithm) => disagreements.push(algorithm) }),
+        false,
+      );
       assert.deepEqual(disagreements, []);
     });
   }
@@ -106,21 +123,30 @@ describe('signatures that are refused', () => {
   test('RSA-PSS over SHA-512 or SHA-1, shortened, or of zeros', () => {
     const { key: signer, read: rsa, bytes: good } = keys.rsa2048;
     const with32 = { key: signer.privateKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 };
-    const forms = [sign('sha512', message, with32), sign('sha1', message, with32), good.subarray(1), Buffer.alloc(256)];
+    const forms = [
+      sign('sha512', message, with32),
+      sign('sha1', message, with32),
+      good.subarray(1),
+      Buffer.alloc(256),
+    ];
     for (const form of forms) assert.equal(accepted(rsa, 'rsapss', form), false);
   });
 
   test('Ed25519 with s beyond the order (malleability)', () => {
     const { read: key25519, bytes: good } = keys.ed25519;
     const twin = Buffer.from(good);
-    const s25519 = BigInt(`0x${Buffer.from(good.subarray(32)).reverse().toString('hex')}`) + ed25519.Point.Fn.ORDER;
+    const s25519 =
+      BigInt(`0x${Buffer.from(good.subarray(32)).reverse().toString('hex')}`) + ed25519.Point.Fn.ORDER;
     Buffer.from(s25519.toString(16).padStart(64, '0'), 'hex').reverse().copy(twin, 32);
     assert.equal(accepted(key25519, 'eddsa', twin), false);
   });
 
   test('Ed25519 of zeros under a key of small order, which every message would satisfy', () => {
     for (const point of [`01${'00'.repeat(31)}`, '00'.repeat(32), `ec${'ff'.repeat(30)}7f`]) {
-      const object = json({ keytype: 'ed25519', keyval: { public: Buffer.from(point, 'hex').toString('base64') } });
+      const object = json({
+        keytype: 'ed25519',
+        keyval: { public: Buffer.from(point, 'hex').toString('base64') },
+      });
       assert.ok(object instanceof Map);
       const weak = readKey(object, 'a'.repeat(64));
       for (const head of [point, `01${'00'.repeat(31)}`]) {
@@ -143,12 +169,18 @@ describe('signatures that are refused', () => {
   test('whatever the bytes, nothing is thrown and nothing is accepted', () => {
     const all = Object.values(keys);
     fc.assert(
-      fc.property(fc.nat(4), fc.nat(), fc.integer({ min: 1, max: 255 }), fc.nat(3), (which, at, flip, cut) => {
-        const { key: signer, read: reader, bytes: good } = all[which] ?? keys.p256;
-        const changed = Buffer.from(good);
-        changed[at % changed.length] = (changed[at % changed.length] ?? 0) ^ flip;
-        assert.equal(accepted(reader, signer.method, changed.subarray(0, changed.length - cut)), false);
-      }),
+      fc.property(
+        fc.nat(4),
+        fc.nat(),
+        fc.integer({ min: 1, max: 255 }),
+        fc.nat(3),
+        (which, at, flip, cut) => {
+          const { key: signer, read: reader, bytes: good } = all[which] ?? keys.p256;
+          const changed = Buffer.from(good);
+          changed[at % changed.length] = (changed[at % changed.length] ?? 0) ^ flip;
+          assert.equal(accepted(reader, signer.method, changed.subarray(0, changed.length - cut)), false);
+        },
+      ),
       { numRuns: 300 },
     );
   });

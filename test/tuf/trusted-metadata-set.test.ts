@@ -24,7 +24,11 @@ describe('the whole way from root to delegation', () => {
     const result = client.update();
     assert.deepEqual(
       result.roles.map(({ role, file, signers }) => [role, file.version, signers.keys.map(({ id }) => id)]),
-      ['root', ...roles].map((role) => [role, repository.version(role), repository.keys(role).map(({ id }) => id)]),
+      ['root', ...roles].map((role) => [
+        role,
+        repository.version(role),
+        repository.keys(role).map(({ id }) => id),
+      ]),
     );
     assert.equal(result.expires.getTime(), start + 14 * day);
     assert.deepEqual([...result.floors().keys()], roles);
@@ -54,7 +58,11 @@ describe('the whole way from root to delegation', () => {
     const { snapshotFile } = set;
     repository.forge('timestamp', { keys: [make()] });
     repository.publish();
-    refuses(() => set.updateTimestamp(current(repository, 'timestamp')), 'BAD_SIGNATURE', /^timestamp version 3 needs 1 valid/);
+    refuses(
+      () => set.updateTimestamp(current(repository, 'timestamp')),
+      'BAD_SIGNATURE',
+      /^timestamp version 3 needs 1 valid/,
+    );
     assert.equal(set.snapshotFile, snapshotFile);
   });
 });
@@ -66,11 +74,19 @@ for (const role of roles) {
       repository.forge(role, { keys: [make()] });
       repository.publish();
       const version = repository.version(role);
-      refuses(() => client.update(), 'BAD_SIGNATURE', `${role} version ${version} needs 1 valid signatures, but has 0`);
+      refuses(
+        () => client.update(),
+        'BAD_SIGNATURE',
+        `${role} version ${version} needs 1 valid signatures, but has 0`,
+      );
       repository.rotate(role, { keys: [make(), make(), make()], threshold: 2 });
       repository.forge(role, { signatures: (all) => all.slice(1, 2) });
       repository.publish();
-      refuses(() => client.update(), 'BAD_SIGNATURE', `${role} version ${version + 1} needs 2 valid signatures, but has 1`);
+      refuses(
+        () => client.update(),
+        'BAD_SIGNATURE',
+        `${role} version ${version + 1} needs 2 valid signatures, but has 1`,
+      );
       repository.publish();
       client.update();
     });
@@ -86,7 +102,9 @@ for (const role of roles) {
 
     test('with a change behind the signature is refused', () => {
       const { repository, client } = publishReleases();
-      repository.forge(role, { bytes: (bytes) => Buffer.from(bytes.toString().replace('"version":', '"version":1')) });
+      repository.forge(role, {
+        bytes: (bytes) => Buffer.from(bytes.toString().replace('"version":', '"version":1')),
+      });
       repository.publish();
       refuses(() => client.update(), 'BAD_SIGNATURE', /needs 1 valid signatures, but has 0$/);
     });
@@ -102,15 +120,24 @@ for (const role of roles) {
 
     test('with an expiry in another zone, to the nanosecond, is read in UTC', () => {
       const { repository, client } = publishReleases();
-      repository.forge(role, { signed: (signed) => (signed['expires'] = '2026-11-22T02:00:00.000999999+14:00') });
+      repository.forge(role, {
+        signed: (signed) => (signed['expires'] = '2026-11-22T02:00:00.000999999+14:00'),
+      });
       repository.publish();
-      client.update(start - 1);
-      refuses(() => client.update(start), 'EXPIRED', /expired at 2026-11-21T12:00:00\.000Z, and it is 2026-11-20T12:00:00\.000Z$|expired at 2026-11-20T12/);
+      client.update(start + day - 1);
+      refuses(
+        () => client.update(start + day),
+        'EXPIRED',
+        / expired at 2026-11-21T12:00:00\.000Z, and it is 2026-11-21T12:00:00\.000Z$/,
+      );
     });
 
     const shapes: readonly (readonly [why: string, change: (signed: JsonObject) => void])[] = [
       ['of another type', (signed) => (signed['_type'] = role === 'snapshot' ? 'Timestamp' : 'Snapshot')],
-      ['of a lower-case type', (signed) => (signed['_type'] = String(signed['_type']).toLowerCase())],
+      [
+        'of a lower-case type',
+        (signed) => (signed['_type'] = JSON.stringify(signed['_type']).toLowerCase().replaceAll('"', '')),
+      ],
       ['of version 0', (signed) => (signed['version'] = 0)],
       ['of version "7"', (signed) => (signed['version'] = '7')],
       ['without an expiry', (signed) => void delete signed['expires']],
@@ -120,7 +147,7 @@ for (const role of roles) {
     for (const [why, change] of shapes) {
       test(`${why} is refused, however well it is signed`, () => {
         const { repository, client } = publishReleases();
-        repository.forge(role, { signed: (signed) => void change(signed) });
+        repository.forge(role, { signed: change });
         repository.publish();
         refuses(() => client.update(), 'MALFORMED', /./);
         repository.publish();
@@ -129,7 +156,10 @@ for (const role of roles) {
     }
 
     test('with a member twice, or the number 1.0, is refused though it is signed', () => {
-      for (const text of [(all: string) => all.replace('{', '{"version":1,'), (all: string) => all.replace(/"version":(\d+)/, '"version":$1.0')]) {
+      for (const text of [
+        (all: string) => all.replace('{', '{"version":1,'),
+        (all: string) => all.replace(/"version":(\d+)/, '"version":$1.0'),
+      ]) {
         const { repository, client } = publishReleases();
         repository.forge(role, { text });
         repository.publish();
@@ -140,11 +170,17 @@ for (const role of roles) {
     test('with members of its own, white space, and another order is fine', () => {
       const { repository, client } = publishReleases();
       const spread = (bytes: Buffer): Buffer => {
-        const { signed, signatures } = JSON.parse(bytes.toString()) as { signed: JsonObject; signatures: unknown };
+        const { signed, signatures } = JSON.parse(bytes.toString()) as {
+          signed: JsonObject;
+          signatures: unknown;
+        };
         const turned = Object.fromEntries(Object.entries(signed).toReversed());
         return Buffer.from(`${JSON.stringify({ signatures, signed: turned }, undefined, '\t')}\n`);
       };
-      repository.forge(role, { signed: (signed) => (signed['x-<&>\u2028\n'] = { __proto__x: [1, 'é😀\u0001'] }), bytes: spread });
+      repository.forge(role, {
+        signed: (signed) => (signed['x-<&>\u2028\n'] = { __proto__x: [1, 'é😀\u0001'] }),
+        bytes: spread,
+      });
       repository.publish();
       client.update();
     });
@@ -153,11 +189,10 @@ for (const role of roles) {
 
 describe('files and what their parents sign of them', () => {
   for (const role of roles.slice(1)) {
-    test(`${role} with other bytes, though well signed, is refused by its hash`, () => {
+    test(`${role} with other bytes is refused by its hash`, () => {
       const { repository, client } = publishReleases();
       const honest = current(repository, role);
-      const other = Buffer.from(honest.toString().replace('{"signed"', ' {"signed"').replace(/ (.*)}$/, '$1} '));
-      const served = Buffer.concat([other.subarray(0, honest.length - 1), Buffer.from(' ')]);
+      const served = Buffer.from(honest).fill(' ', honest.length - 1);
       const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
       const message = `${role} has sha256 ${hash(served)}, but ${hash(honest)} is signed`;
       refuses(() => client.update(start, { [role]: served }), 'BAD_HASH', message);
@@ -167,9 +202,17 @@ describe('files and what their parents sign of them', () => {
       const { repository, client } = publishReleases();
       const { length } = current(repository, role);
       const longer = Buffer.concat([current(repository, role), Buffer.from(' ')]);
-      refuses(() => client.update(start, { [role]: longer }), 'BAD_HASH', `${role} has ${length + 1} bytes, but ${length} are signed`);
+      refuses(
+        () => client.update(start, { [role]: longer }),
+        'BAD_HASH',
+        `${role} has ${length + 1} bytes, but ${length} are signed`,
+      );
       const shorter = longer.subarray(0, length - 1);
-      refuses(() => client.update(start, { [role]: shorter }), 'BAD_HASH', `${role} has ${length - 1} bytes, but ${length} are signed`);
+      refuses(
+        () => client.update(start, { [role]: shorter }),
+        'BAD_HASH',
+        `${role} has ${length - 1} bytes, but ${length} are signed`,
+      );
     });
 
     test(`${role} of before, under files of now, is refused (mix and match)`, () => {
@@ -190,8 +233,14 @@ describe('files and what their parents sign of them', () => {
       };
       repository.forge(parent, { signed: forge });
       repository.publish();
-      refuses(() => client.update(), 'BAD_HASH', new RegExp(`^${role} has sha512 [0-9a-f]{128}, but (01){64} is signed$`));
-      repository.forge(parent, { signed: (signed) => void delete objectAt(signed, 'meta', role, 'hashes')['sha512'] });
+      refuses(
+        () => client.update(),
+        'BAD_HASH',
+        new RegExp(`^${role} has sha512 [0-9a-f]{128}, but (01){64} is signed$`),
+      );
+      repository.forge(parent, {
+        signed: (signed) => void delete objectAt(signed, 'meta', role, 'hashes')['sha512'],
+      });
       repository.publish();
       client.update();
     });
@@ -199,9 +248,15 @@ describe('files and what their parents sign of them', () => {
     test(`${role} without a signed sha256 is refused`, () => {
       const parent = role === 'snapshot' ? 'timestamp' : 'snapshot';
       const { repository, client } = publishReleases();
-      repository.forge(parent, { signed: (signed) => void delete objectAt(signed, 'meta', role, 'hashes')['sha256'] });
+      repository.forge(parent, {
+        signed: (signed) => void delete objectAt(signed, 'meta', role, 'hashes')['sha256'],
+      });
       repository.publish();
-      refuses(() => client.update(), 'MALFORMED', /(\.meta\.\w+ has no sha256|the snapshot has no sha256 of targets\/releases)$/);
+      refuses(
+        () => client.update(),
+        'MALFORMED',
+        /(\.meta\.\w+ has no sha256|the snapshot has no sha256 of targets\/releases)$/,
+      );
     });
   }
 
@@ -214,7 +269,11 @@ describe('files and what their parents sign of them', () => {
     assert.ok(next && old);
     repository.files.restore(files);
     repository.files.put('root', 2, next);
-    refuses(() => client.update(), 'BAD_HASH', /^root version 2 has (\d+ bytes, but \d+ are|sha256 [0-9a-f]{64}, but [0-9a-f]{64} is) signed$/);
+    refuses(
+      () => client.update(),
+      'BAD_HASH',
+      /^root version 2 has (\d+ bytes, but \d+ are|sha256 [0-9a-f]{64}, but [0-9a-f]{64} is) signed$/,
+    );
     assert.equal(client.root.version, 2);
   });
 });

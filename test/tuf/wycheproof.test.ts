@@ -61,7 +61,10 @@ const suites: readonly Suite[] = [
     method: 'ecdsa',
     valid: 173,
     invalid: 89,
-    alone: { 'node:crypto': ({ key }, message, signature) => verifyEcdsa(key, message, signature), noble: byNoble },
+    alone: {
+      'node:crypto': ({ key }, message, signature) => verifyEcdsa(key, message, signature),
+      noble: byNoble,
+    },
   },
   {
     file: 'ed25519_test.json',
@@ -69,7 +72,10 @@ const suites: readonly Suite[] = [
     method: 'eddsa',
     valid: 88,
     invalid: 63,
-    alone: { 'node:crypto': ({ key }, message, signature) => verify(null, message, key, signature), noble: byNoble },
+    alone: {
+      'node:crypto': ({ key }, message, signature) => verify(null, message, key, signature),
+      noble: byNoble,
+    },
   },
   ...[2048, 3072, 4096].map((bits) => ({
     file: `rsa_pss_${bits}_sha256_mgf1_32_test.json`,
@@ -82,7 +88,8 @@ const suites: readonly Suite[] = [
 ];
 
 function readVectors(file: string): readonly Group[] {
-  return (JSON.parse(readFileSync(new URL(file, folder), 'utf8')) as { testGroups: readonly Group[] }).testGroups;
+  return (JSON.parse(readFileSync(new URL(file, folder), 'utf8')) as { testGroups: readonly Group[] })
+    .testGroups;
 }
 
 function keyOf({ publicKey, publicKeyDer }: Group, keytype: string): PublicKey {
@@ -94,7 +101,13 @@ function keyOf({ publicKey, publicKeyDer }: Group, keytype: string): PublicKey {
 
 /** Gives the ids of the vectors that are decided wrongly, and how many of each result there are. */
 function run({ file, keytype }: Suite, decide: Decide) {
-  const found = { valid: 0, invalid: 0, acceptable: 0, validRefused: [] as number[], invalidAccepted: [] as number[] };
+  const found = {
+    valid: 0,
+    invalid: 0,
+    acceptable: 0,
+    validRefused: [] as number[],
+    invalidAccepted: [] as number[],
+  };
   for (const group of readVectors(file)) {
     const key = keyOf(group, keytype);
     for (const { tcId, msg, sig, result } of group.tests) {
@@ -118,8 +131,11 @@ if (!existsSync(folder)) {
     describe(file, () => {
       test(`the verifier accepts all ${valid} valid vectors and none of ${invalid}, and its halves agree on each`, () => {
         const disagreements: string[] = [];
-        const verifier = new SignatureVerifier({ onDisagreement: (algorithm) => disagreements.push(algorithm) });
-        const decide: Decide = (key, message, bytes) => verifier.verify(key, message, { keyId: '', method, bytes });
+        const verifier = new SignatureVerifier({
+          onDisagreement: (algorithm) => disagreements.push(algorithm),
+        });
+        const decide: Decide = (key, message, bytes) =>
+          verifier.verify(key, message, { keyId: '', method, bytes });
         assert.deepEqual(run(suite, decide), right);
         assert.deepEqual(disagreements, []);
       });
