@@ -10,7 +10,7 @@ import { DownloadError } from '../trust/download-error.ts';
 import type { VerifiedRole } from '../trust/trust.ts';
 import { exit } from './exit.ts';
 import { metricsFor, openCourt } from './gate.ts';
-import { imageIn } from './image.ts';
+import { imageIn, notAnImage } from './image.ts';
 
 export interface ExplainOptions {
   readonly json: boolean;
@@ -21,6 +21,7 @@ export interface ExplainOptions {
 interface UpstreamView {
   readonly digest: Digest | null;
   readonly drift: boolean;
+  /** Set where the registry did not answer. */
   readonly error: string | null;
 }
 
@@ -36,7 +37,7 @@ export async function explain(
   const config = loadConfig(configPath, process.env);
   const image = imageIn(config, text);
   if (image === undefined) {
-    process.stderr.write(`tufgate: ${JSON.stringify(text)} is not an image of a configured registry\n`);
+    process.stderr.write(`tufgate: ${notAnImage(config, text)}\n`);
     return exit.usage;
   }
   const court = openCourt(config, metricsFor(config), { log: createLog(process.stderr) });
@@ -47,8 +48,10 @@ export async function explain(
       const search = await door.children.find(image.repository, digest, signed, undefined);
       return search.reach;
     });
-    const upstream = await lookUpstream(door, image, judgement, config.limits.downloadTimeout);
-    write(json ? `${JSON.stringify(asJson(judgement, upstream))}\n` : asText(judgement, upstream));
+    const { downloadTimeout } = config.limits;
+    const upstream = await lookUpstream(door, image, judgement, downloadTimeout);
+    if (json) write(`${JSON.stringify(asJson(judgement, upstream))}\n`);
+    else write(asText(judgement, upstream, await hasLostSigned(door, image, judgement, downloadTimeout)));
     return statusOf(judgement);
   } finally {
     await court.close();
@@ -61,13 +64,35 @@ async function lookUpstream(
   { verdict }: Judgement,
   timeout: number,
 ): Promise<UpstreamView> {
+  const found = await askUpstream(door, image, timeout);
+  if (!(found instanceof DownloadError)) {
+    return { digest: found, drift: verdict.kind === 'allow' && found !== verdict.digest, error: null };
+  }
+  return { digest: null, drift: false, error: found.failure === 'missing' ? null : found.message };
+}
+
+/** A tag may be there and its signed manifest gone: then a pull is allowed and answered with 404. */
+async function hasLostSigned(
+  door: RegistryDoor,
+  image: ImageReference,
+  { verdict }: Judgement,
+  timeout: number,
+): Promise<boolean> {
+  if (verdict.kind !== 'allow') return false;
+  const signed = { ...image, identifier: { kind: 'digest', digest: verdict.digest } } as const;
+  const found = await askUpstream(door, signed, timeout);
+  return found instanceof DownloadError && found.failure === 'missing';
+}
+
+async function askUpstream(
+  door: RegistryDoor,
+  image: ImageReference,
+  timeout: number,
+): Promise<Digest | DownloadError> {
   const authorization = await door.authorizationFor(undefined, image.repository, 'pull');
-  const found =
-    authorization instanceof DownloadError
-      ? authorization
-      : await tagDigest(door.registry, image, authorization, timeout);
-  if (found instanceof DownloadError) return { digest: null, drift: false, error: found.message };
-  return { digest: found, drift: verdict.kind === 'allow' && found !== verdict.digest, error: null };
+  return authorization instanceof DownloadError
+    ? authorization
+    : tagDigest(door.registry, image, authorization, timeout);
 }
 
 function asJson({ image, gun, rule, verdict, answer }: Judgement, upstream: UpstreamView) {
@@ -94,7 +119,7 @@ function asJson({ image, gun, rule, verdict, answer }: Judgement, upstream: Upst
   };
 }
 
-function asText(judgement: Judgement, upstream: UpstreamView): string {
+function asText(judgement: Judgement, upstream: UpstreamView, hasLost: boolean): string {
   const { image, rule, gun, verdict, answer } = judgement;
   const refused = refusedOf(verdict);
   const steps: [string, string][] = [['rule', rule === undefined ? 'none' : `${rule.match} (${rule.mode})`]];
@@ -110,14 +135,16 @@ function asText(judgement: Judgement, upstream: UpstreamView): string {
   // The whole of it: the message has room for 300 characters only.
   if (answer?.kind === 'invalid') steps.push(['failed', `${answer.error.code}: ${answer.error.message}`]);
   if (answer?.kind === 'unavailable') steps.push(['failed', answer.cause.message]);
-  steps.push([
-    'verdict',
-    refused === undefined ? `ALLOWED: ${allowedText(verdict)}` : `REFUSED: ${refused.message}`,
-  ]);
+  steps.push(['verdict', `${outcomeOf(verdict)}: ${refused?.message ?? allowedText(verdict)}`]);
   if (rule?.mode === 'audit' && refused !== undefined)
     steps.push(['', 'under audit the pull is served all the same']);
-  const drift = upstream.drift ? ' (drift: not the signed digest; the signed one is served)' : '';
-  steps.push(['upstream', upstream.error ?? `${upstream.digest ?? ''}${drift}`]);
+  steps.push(['upstream', upstream.error ?? upstream.digest ?? 'nothing by that name']);
+  if (upstream.drift) {
+    const served =
+      rule?.mode === 'audit' ? 'under audit it is served all the same' : 'the signed one is served';
+    steps.push(['', hasLost ? 'drift: not the signed digest' : `drift: not the signed digest; ${served}`]);
+  }
+  if (hasLost) steps.push(['', 'the registry has lost the signed digest (CONTENT_MISSING): push it again']);
   const width = Math.max(...steps.map(([name]) => name.length));
   return [
     printReference(image),
@@ -129,6 +156,19 @@ function asText(judgement: Judgement, upstream: UpstreamView): string {
 function allowedText(verdict: Verdict): string {
   if (verdict.kind !== 'allow') return 'the rule does not judge this pull';
   return `${verdict.digest} is signed by ${verdict.target.role}`;
+}
+
+function outcomeOf({ kind }: Verdict): string {
+  switch (kind) {
+    case 'allow':
+    case 'unjudged':
+      return 'ALLOWED';
+    case 'deny':
+    case 'not-found':
+      return 'REFUSED';
+    case 'unavailable':
+      return 'NOT DECIDED';
+  }
 }
 
 function refusedOf(verdict: Verdict): Refused | undefined {

@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import type { AdminListener } from '../admin/admin.ts';
 import { startAdmin } from '../admin/admin.ts';
 import type { Readiness } from '../admin/health.ts';
 import type { Address, Config } from '../config/config.ts';
@@ -7,6 +8,7 @@ import { Handler } from '../proxy/handler.ts';
 import { PullCount } from '../proxy/pull-count.ts';
 import { PullRecord } from '../proxy/pull-record.ts';
 import { RegistryDoor } from '../proxy/registry-door.ts';
+import type { Listener } from '../proxy/server.ts';
 import { startServer } from '../proxy/server.ts';
 import { createChildrenCache } from '../proxy/signed-children.ts';
 import { createManifestCache } from '../proxy/verified-manifests.ts';
@@ -112,19 +114,29 @@ export async function startGate(config: Config, options: GateOptions): Promise<G
   });
   let draining = false;
   const readiness = async (): Promise<Readiness> => (draining ? 'draining' : stateReadiness(court.store));
-  const admin = await startAdmin(config.admin, { metrics, readiness, version, onError });
-  const server = await startServer({
-    listen: config.listen,
-    tls: config.tls,
-    handler: (request, response) => handler.handle(request, response),
-    drainTimeout: config.limits.drainTimeout,
-    ...(options.drainGrace !== undefined && { drainGrace: options.drainGrace }),
-    onError,
-  });
-  const closeRest = async (): Promise<void> => {
-    await court.close();
-    await admin.close();
+  let admin: AdminListener | undefined;
+  let closed: Promise<void> | undefined;
+  const closeRest = (): Promise<void> => {
+    // Once: a gate that was drained may still be closed.
+    closed ??= court.close().then(() => admin?.close());
+    return closed;
   };
+  let server: Listener;
+  try {
+    admin = await startAdmin(config.admin, { metrics, readiness, version, onError });
+    server = await startServer({
+      listen: config.listen,
+      tls: config.tls,
+      handler: (request, response) => handler.handle(request, response),
+      drainTimeout: config.limits.drainTimeout,
+      ...(options.drainGrace !== undefined && { drainGrace: options.drainGrace }),
+      onError,
+    });
+  } catch (error) {
+    // Of any class: what is open would keep a process alive that serves nothing.
+    await closeRest();
+    throw error;
+  }
   return {
     address: addressOf(server.address),
     admin: addressOf(admin.address),

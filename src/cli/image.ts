@@ -19,3 +19,8 @@ export function imageIn({ registries, defaultRegistry }: Config, text: string): 
   });
   return image !== undefined && registries.has(image.registry) ? image : undefined;
 }
+
+/** Says of a text that `imageIn` did not take what would have been one. */
+export function notAnImage({ registries }: Config, text: string): string {
+  return `${JSON.stringify(text)} is not an image of a configured registry (${[...registries.keys()].join(', ')})`;
+}

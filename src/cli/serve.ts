@@ -1,3 +1,4 @@
+import { getSystemErrorMessage } from 'node:util';
 import { loadConfig } from '../config/load.ts';
 import { createLog } from '../telemetry/log.ts';
 import { exit } from './exit.ts';
@@ -12,10 +13,12 @@ export async function serve(configPath: string): Promise<number> {
   const config = loadConfig(configPath, process.env);
   const log = createLog(process.stdout);
   const stopped = new Promise<NodeJS.Signals>((resolve) => {
+    let isSecond = false;
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
+      process.on(signal, () => {
+        if (isSecond) process.exit(exit.refused);
+        isSecond = true;
         resolve(signal);
-        process.once(signal, () => process.exit(exit.refused));
       });
     }
   });
@@ -24,7 +27,7 @@ export async function serve(configPath: string): Promise<number> {
     gate = await startGate(config, { log });
   } catch (error) {
     if (!isListenError(error)) throw error;
-    log.error({ error }, 'cannot listen');
+    process.stderr.write(`tufgate: ${listenProblem(error)}\n`);
     return exit.refused;
   }
   const urlOf = ({ host, port }: { host: string; port: number }): string => `${host}:${port}`;
@@ -42,7 +45,9 @@ export async function serve(configPath: string): Promise<number> {
     'serving',
   );
   // Its default is to end the process, which is not what whoever sends it to a proxy means.
-  process.on('SIGHUP', () => log.warn({}, 'the configuration is read at the start only: restart to apply a change'));
+  process.on('SIGHUP', () =>
+    log.warn({}, 'the configuration is read at the start only: restart to apply a change'),
+  );
   const signal = await stopped;
   log.info({ signal }, 'stopping');
   await gate.drain();
@@ -50,6 +55,21 @@ export async function serve(configPath: string): Promise<number> {
   return exit.ok;
 }
 
-function isListenError(error: unknown): error is Error {
-  return error instanceof Error && 'syscall' in error && error.syscall === 'listen';
+interface SystemError extends Error {
+  readonly syscall: string;
+  readonly errno: number;
+  readonly hostname?: string;
+  readonly address?: string;
+  readonly port?: number;
+}
+
+function isListenError(error: unknown): error is SystemError {
+  return (
+    error instanceof Error && 'syscall' in error && ['listen', 'getaddrinfo'].includes(String(error.syscall))
+  );
+}
+
+function listenProblem({ errno, hostname, address, port }: SystemError): string {
+  const where = hostname ?? `${address}:${port}`;
+  return `cannot listen on ${where}: ${getSystemErrorMessage(errno)}`;
 }

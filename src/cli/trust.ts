@@ -14,7 +14,7 @@ import { knownIds } from '../tuf/key.ts';
 import type { Root } from '../tuf/metadata.ts';
 import { readRoot } from '../tuf/metadata.ts';
 import { exit } from './exit.ts';
-import { imageIn } from './image.ts';
+import { imageIn, notAnImage } from './image.ts';
 
 type Write = (text: string) => void;
 type JudgedRule = Extract<Rule, { mode: 'enforce' | 'audit' }>;
@@ -101,7 +101,7 @@ function subjectOf(text: string, configPath: string): Subject | undefined {
   const config = loadConfig(configPath, process.env);
   const image = imageIn(config, text);
   if (image === undefined) {
-    process.stderr.write(`tufgate: ${JSON.stringify(text)} is not an image of a configured registry\n`);
+    process.stderr.write(`tufgate: ${notAnImage(config, text)}\n`);
     return undefined;
   }
   const rule = ruleFor(config.rules, image.registry, image.repository);

@@ -44,7 +44,7 @@ const queryText = /^[A-Za-z0-9._~!$'()*,;:@/?%+=&-]*$/;
 
 /** Query parameters that an endpoint has a meaning for; any other is dropped, so that none can change what is asked. */
 const knownQuery: Record<'tags' | 'referrers', readonly string[]> = {
-  tags: ['n', 'last'],
+  tags: ['n', 'last', 'next_page'], // the third is Quay's
   referrers: ['artifactType', 'n', 'last'],
 };
 

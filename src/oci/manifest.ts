@@ -23,7 +23,7 @@ export interface ManifestChild {
  */
 export function readManifest(bytes: Uint8Array): ManifestFacts | undefined {
   const body = parseObject(bytes);
-  if (body === undefined || body['schemaVersion'] !== 2) return undefined;
+  if (body === undefined || !isReadAlike(body) || body['schemaVersion'] !== 2) return undefined;
   const kind = shapeOf(body);
   const mediaType = body['mediaType'] ?? (kind && `application/vnd.oci.image.${ociName[kind]}.v1+json`);
   if (typeof mediaType !== 'string' || kind === undefined || manifestKind(mediaType) !== kind)
@@ -33,6 +33,19 @@ export function readManifest(bytes: Uint8Array): ManifestFacts | undefined {
 }
 
 const ociName: Record<ManifestKind, string> = { index: 'index', image: 'manifest' };
+
+/** The members that decide what a runtime makes of a manifest, by their names in upper case. */
+const deciding = new Map(
+  ['schemaVersion', 'mediaType', 'manifests', 'config', 'layers', 'fsLayers'].map((name) => [
+    name.toUpperCase(),
+    name,
+  ]),
+);
+
+/** Go's JSON reader takes a key in any case for a member: with `Manifests` it would see an index where we do not. */
+function isReadAlike(body: Record<string, unknown>): boolean {
+  return Object.keys(body).every((key) => (deciding.get(key.toUpperCase()) ?? key) === key);
+}
 
 function shapeOf(body: Record<string, unknown>): ManifestKind | undefined {
   const isIndex = 'manifests' in body;
@@ -55,7 +68,10 @@ function readChildren(value: unknown): ManifestChild[] | undefined {
 
 function parseObject(bytes: Uint8Array): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    // A byte order mark stays, and is no JSON: Go's reader refuses it too.
+    const value: unknown = JSON.parse(
+      new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes),
+    );
     return isObject(value) ? value : undefined;
   } catch (error) {
     // SyntaxError: not JSON; TypeError: not UTF-8. Either way, not a manifest.

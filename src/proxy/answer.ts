@@ -60,10 +60,15 @@ export function answerRefusal(
     case 'deny':
       return answer(403, 'DENIED');
     case 'unavailable':
-      return answer(503, 'UNAVAILABLE', { 'Retry-After': String(Math.max(1, Math.ceil(retryAfter / 1000))) });
+      return answer(503, 'UNAVAILABLE', { 'Retry-After': retryAfterSeconds(retryAfter) });
     case 'not-found':
       return answer(404, 'MANIFEST_UNKNOWN');
   }
+}
+
+/** Takes milliseconds; gives them as Retry-After says them: whole seconds, and never "at once". */
+export function retryAfterSeconds(milliseconds: number): string {
+  return String(Math.max(1, Math.ceil(milliseconds / 1000)));
 }
 
 /** Answers what names no tag or digest to judge, in a repository from which nothing is served. */

@@ -3,7 +3,7 @@ import { Agent } from 'undici';
 import type { Registry } from '../config/config.ts';
 import { printEndpoint } from '../oci/endpoint.ts';
 import type { RepositoryName } from '../oci/reference.ts';
-import type { DownloadError } from '../trust/download-error.ts';
+import { DownloadError } from '../trust/download-error.ts';
 import { TokenClient, wireError } from '../trust/token-client.ts';
 
 /** How long what a registry asked for is taken to be what it asks for still, in milliseconds. */
@@ -18,6 +18,7 @@ export class CarriedAuthorization {
   readonly #origin: URL;
   readonly #agent: Agent;
   readonly #tokens: TokenClient;
+  readonly #hasAccount: boolean;
   readonly #timeout: number;
   readonly #known = new LRUCache<string, { readonly header: string | undefined }>({
     max: rememberedScopes,
@@ -28,6 +29,7 @@ export class CarriedAuthorization {
   constructor(registry: Registry, timeout: number) {
     this.#origin = new URL(registry.upstream);
     this.#timeout = timeout;
+    this.#hasAccount = typeof registry.auth !== 'string';
     this.#agent = new Agent({
       connect: { timeout, rejectUnauthorized: true, ...(registry.ca !== undefined && { ca: registry.ca }) },
       headersTimeout: timeout,
@@ -62,6 +64,11 @@ export class CarriedAuthorization {
         });
       });
       await answer.body.dump();
+      if (answer.statusCode === 401 && this.#hasAccount) {
+        // Carried on, it would be a 401 without a challenge: a client could only ask its user for a password of ours.
+        const message = `${this.#origin.host} answers 401 to the configured account`;
+        return new DownloadError('unauthorized', message, { status: 401 });
+      }
     } catch (error) {
       return wireError(error, this.#origin.host);
     }

@@ -6,7 +6,7 @@ import { parseEndpoint } from '../oci/endpoint.ts';
 import type { Judge } from '../policy/judge.ts';
 import { DownloadError } from '../trust/download-error.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { answerAsUpstream, answerBase, answerError, answerUncovered } from './answer.ts';
+import { answerAsUpstream, answerBase, answerError, answerUncovered, retryAfterSeconds } from './answer.ts';
 import { blobRequestHeaders } from './headers.ts';
 import type { ClientView } from './location.ts';
 import { ManifestPull } from './manifest-pull.ts';
@@ -128,7 +128,7 @@ export class Handler {
     const actions = pulls.includes(request.method ?? '') ? 'pull' : 'pull,push';
     const authorization = await door.authorizationFor(request.headers.authorization, repository, actions);
     if (authorization instanceof DownloadError) {
-      return answerError(response, 503, { code: 'UNAVAILABLE', message: authorization.message });
+      return this.#unavailable(response, authorization);
     }
     await door.passThrough.carry(request, response, {
       endpoint,
@@ -156,7 +156,7 @@ export class Handler {
       case 'refused':
         return answerAsUpstream(response, answer);
       case 'unavailable':
-        return answerError(response, 503, { code: 'UNAVAILABLE', message: answer.cause.message });
+        return this.#unavailable(response, answer.cause);
       case 'redirect':
         response.writeHead(answer.status, { Location: answer.location, 'Content-Length': 0 }).end();
         return;
@@ -169,6 +169,11 @@ export class Handler {
           if (!(error instanceof Error) || !('code' in error)) throw error;
         }
     }
+  }
+
+  #unavailable(response: ServerResponse, cause: DownloadError): void {
+    const headers = { 'Retry-After': retryAfterSeconds(this.#options.config.limits.retryAfter) };
+    answerError(response, 503, { code: 'UNAVAILABLE', message: cause.message }, headers);
   }
 
   #viewOf({ prefix, namespace }: Routed): ClientView {

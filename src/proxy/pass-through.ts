@@ -65,6 +65,8 @@ export class PassThrough {
   async carry(request: IncomingMessage, response: ServerResponse, carriage: Carriage): Promise<Carried> {
     // Its `close` has been and does not come again: nothing would ever end the upstream's transfer.
     if (response.destroyed) return { kind: 'aborted' };
+    // Seven of them are those of stream.pipeline; more than ten would be a warning on stderr with every request.
+    response.setMaxListeners(20);
     const started = performance.now();
     const answer = await this.#exchange(request, response, carriage);
     if (answer === undefined) return { kind: 'aborted' };

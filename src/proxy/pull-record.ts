@@ -35,6 +35,8 @@ export class PullRecord {
     const { image, rule, gun, answer } = end.judgement;
     const client = clientOf(request);
     const verdict = verdictOf(end);
+    // The registry's own challenge to the client: what was asked for comes with the next request, if it comes.
+    if (end.status === 401) return;
     const reference = printIdentifier(image.identifier);
     this.#metrics.pullDuration(verdict, seconds);
 
@@ -58,6 +60,7 @@ export class PullRecord {
       rule: rule?.match,
       mode: rule?.mode,
       role: answer?.kind === 'signed' ? answer.role : undefined,
+      shadowed: answer?.kind === 'signed' ? answer.shadowed : undefined,
       outage: answer?.kind === 'signed' ? answer.outage?.message : undefined,
       message: end.refused?.message,
       cause: causeOf(end.judgement),

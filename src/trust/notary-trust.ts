@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Digest, Tag } from '../oci/reference.ts';
 import { RepositoryError } from '../tuf/error.ts';
 import type { SignatureVerifier } from '../tuf/signature.ts';
-import type { VerifiedRepository } from '../tuf/trusted-metadata-set.ts';
+import type { VerifiedRepository } from '../tuf/verified-repository.ts';
 import { DownloadError } from './download-error.ts';
 import type { NotaryClient } from './notary-client.ts';
 import type { SignedTarget, TrustAnchor, TrustAnswer, TrustFailure, TrustSource } from './trust.ts';
@@ -37,7 +37,7 @@ type Outcome = Verification | TrustFailure;
 /** What may be kept of verified repositories, in bytes of their files; the parsed form is a few times as large. */
 const rememberedBytes = 128 * 1024 * 1024;
 const failureBytes = 1024;
-const conflictTries = 3;
+const conflictTries = 10;
 
 /** Trust from Notary servers: fresh within `checkEvery`, on disk before it is given, one refresh at a time for a GUN. */
 export class NotaryTrust implements TrustSource {
@@ -183,12 +183,16 @@ export class NotaryTrust implements TrustSource {
       );
       return repository && { kind: 'verified', repository, outage };
     } catch (error) {
-      if (error instanceof RepositoryError) return { kind: 'invalid', error };
       if (error instanceof StateError) return { kind: 'unavailable', cause: error };
-      throw error;
+      if (!(error instanceof RepositoryError)) throw error;
+      // A root or file that came since then may not fit the rest. Nothing is bad about that, there is just no bridge.
+      return endsGrace.has(error.code) ? { kind: 'invalid', error } : undefined;
     }
   }
 }
+
+/** Of what is stored. */
+const endsGrace: ReadonlySet<string> = new Set(['EXPIRED', 'ROOT_NOT_PINNED']);
 
 const halves: ReadonlySet<string> = new Set([
   'EXPIRED',
@@ -199,7 +203,7 @@ const halves: ReadonlySet<string> = new Set([
 ]);
 
 /** Everything that a refresh depends on. Rules may ask for one GUN under different terms. */
-function keyOf({ notary, gun, pin, signers }: TrustAnchor): string {
+function keyOf({ notary, gun, pin, signers, outageGrace }: TrustAnchor): string {
   const pinned =
     pin.kind === 'keys'
       ? pin.ids
@@ -208,7 +212,7 @@ function keyOf({ notary, gun, pin, signers }: TrustAnchor): string {
         : pin.kind === 'root'
           ? [createHash('sha256').update(pin.bytes).digest('hex')]
           : [];
-  return JSON.stringify([notary, gun, pin.kind, ...pinned, ...signers]);
+  return JSON.stringify([notary, gun, outageGrace, pin.kind, ...pinned, ...signers]);
 }
 
 /** Floors that did not move need no write; the time of the confirmation does only where an outage may be bridged. */

@@ -3,7 +3,7 @@ import { knownIds } from '../tuf/key.ts';
 import type { Root } from '../tuf/metadata.ts';
 import { readRoot } from '../tuf/metadata.ts';
 import type { SignatureVerifier } from '../tuf/signature.ts';
-import { TrustedMetadataSet } from '../tuf/trusted-metadata-set.ts';
+import { rootSigners, TrustedMetadataSet } from '../tuf/trusted-metadata-set.ts';
 import type { RootPin } from './root-pin.ts';
 import { satisfiesPin } from './root-pin.ts';
 import type { TrustRecord } from './trust-store.ts';
@@ -22,23 +22,29 @@ export interface Trusting {
 /** Gives the bytes of `<name>.json`, or undefined if the notary has none. */
 export type FetchRoot = (name: string) => Promise<Uint8Array | undefined>;
 
+/** Roots that follow from each other, oldest first; empty before the first contact. */
+export interface KnownRoots {
+  readonly roots: readonly Root[];
+  /** Whether the pin in force is satisfied by one of them. If not, only a root that they lead to can satisfy it. */
+  readonly pinned: boolean;
+}
+
 /**
- * Gives the roots that are trusted before the notary is asked, oldest first: the stored ones if one of them satisfies the
- * pin in force and each later one follows from it; else the pinned root itself; else none.
- * Throws RepositoryError ROOT_NOT_PINNED, and StateError for stored roots that do not follow from each other.
+ * Gives the roots that are known before the notary is asked: the stored ones, or the pinned root itself, or none.
+ * Throws RepositoryError for a pinned root that is bad, and StateError for stored ones that do not follow.
  */
-export function trustedRoots(trusting: Trusting, stored: TrustRecord | undefined): readonly Root[] {
+export function knownRoots(trusting: Trusting, stored: TrustRecord | undefined): KnownRoots {
   const { gun, pin, now, verifier } = trusting;
   if (stored === undefined) {
-    if (pin.kind !== 'root') return [];
+    if (pin.kind !== 'root') return { roots: [], pinned: false };
     const root = readRoot(pin.bytes);
-    if (!satisfiesPin(root, pin, gun, now, verifier)) throw notPinned(gun, [root]);
-    return [root];
+    satisfiesPin(root, pin, gun, now, verifier);
+    return { roots: [root], pinned: true };
   }
   const roots = intact(gun, () => stored.roots.map(readRoot));
   const start = roots.findIndex((root) => satisfiesPin(root, pin, gun, now, verifier));
-  const first = roots[start];
-  if (first === undefined) throw notPinned(gun, roots);
+  const first = roots[Math.max(start, 0)];
+  if (first === undefined) throw new TypeError('a record without a root');
   const set = new TrustedMetadataSet(first, {
     gun,
     now,
@@ -46,8 +52,18 @@ export function trustedRoots(trusting: Trusting, stored: TrustRecord | undefined
     floors: new Map(),
     listedBefore: new Set(),
   });
-  intact(gun, () => roots.slice(start + 1).forEach(({ bytes }) => set.updateRoot(bytes)));
-  return roots;
+  intact(gun, () => roots.slice(Math.max(start, 0) + 1).forEach(({ bytes }) => set.updateRoot(bytes)));
+  return { roots, pinned: start >= 0 };
+}
+
+/** The pin in force wins over what is stored: throws RepositoryError ROOT_NOT_PINNED unless one of `walked` satisfies it. */
+export function checkPinned(
+  { gun, pin, now, verifier }: Trusting,
+  known: KnownRoots,
+  walked: readonly Root[],
+): void {
+  if (known.pinned || walked.some((root) => satisfiesPin(root, pin, gun, now, verifier))) return;
+  throw notPinned(gun, [...known.roots, ...walked]);
 }
 
 /**
@@ -134,9 +150,12 @@ export function intact<Value>(gun: string, read: () => Value): Value {
 }
 
 function notPinned(gun: string, seen: readonly Root[]): RepositoryError {
-  const found = seen.flatMap((root) => root.roles.root.keys.map((key) => knownIds(key)[0]));
+  const newest = seen.at(-1);
+  // If its certificates are what is wrong, that says more.
+  if (newest !== undefined) rootSigners(newest, gun);
+  const found = newest?.roles.root.keys.slice(0, 4).map((key) => knownIds(key)[0]) ?? [];
   return new RepositoryError(
     'ROOT_NOT_PINNED',
-    `no root of ${gun} is signed by the pinned keys; its root keys are ${[...new Set(found)].join(', ')}`,
+    `no root of ${gun} is signed by the pinned keys; its root keys are ${found.join(', ')}`,
   );
 }

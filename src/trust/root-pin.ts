@@ -6,7 +6,7 @@ import type { PublicKey } from '../tuf/key.ts';
 import type { Root } from '../tuf/metadata.ts';
 import { checkThreshold } from '../tuf/role.ts';
 import type { SignatureVerifier } from '../tuf/signature.ts';
-import { rootSigners } from '../tuf/trusted-metadata-set.ts';
+import { fittingRootKeys, rootSigners } from '../tuf/trusted-metadata-set.ts';
 
 /** Where trust in a GUN's root starts; one of these, named by the rule. */
 export type RootPin =
@@ -21,7 +21,8 @@ export type RootPin =
 
 /**
  * Says whether trust may start at this root: it is signed by a threshold of pinned keys alone. That it merely lists a
- * pinned key proves nothing, since certificates are public. Throws RepositoryError for a root that is bad in itself.
+ * pinned key proves nothing, since certificates are public. The pin is looked at first, so that a root of strangers
+ * costs no signature check. Throws RepositoryError for a root that is pinned as it is, and bad in itself.
  */
 export function satisfiesPin(
   root: Root,
@@ -30,38 +31,30 @@ export function satisfiesPin(
   now: Date,
   verifier: SignatureVerifier,
 ): boolean {
-  const { keys, threshold } = rootSigners(root, gun);
-  checkThreshold('root', root, { keys, threshold }, verifier);
   switch (pin.kind) {
-    case 'first-use':
-      return true;
     case 'root':
-      return Buffer.from(pin.bytes).equals(root.bytes);
+      if (!Buffer.from(pin.bytes).equals(root.bytes)) return false;
+      break;
+    case 'first-use':
+      break;
     case 'keys':
-      return signedBy(
-        root,
-        keys.filter((key) => knownIds(key).some((id) => pin.ids.includes(id))),
-        threshold,
-        verifier,
-      );
+      return isSignedBy(root, gun, verifier, (key) => knownIds(key).some((id) => pin.ids.includes(id)));
     case 'ca':
-      return signedBy(
-        root,
-        keys.filter(({ bundle }) => chainsTo(bundle, pin.authorities, now)),
-        threshold,
-        verifier,
-      );
+      return isSignedBy(root, gun, verifier, ({ bundle }) => chainsTo(bundle, pin.authorities, now));
   }
+  checkThreshold('root', root, rootSigners(root, gun), verifier);
+  return true;
 }
 
-function signedBy(
+function isSignedBy(
   root: Root,
-  keys: readonly PublicKey[],
-  threshold: number,
+  gun: string,
   verifier: SignatureVerifier,
+  isPinned: (key: PublicKey) => boolean,
 ): boolean {
+  const keys = fittingRootKeys(root, gun).filter(isPinned);
   try {
-    checkThreshold('root', root, { keys, threshold }, verifier);
+    checkThreshold('root', root, { keys, threshold: root.roles.root.threshold }, verifier);
     return true;
   } catch (error) {
     // Not by these keys: then trust does not start here, which is no fault of the root.

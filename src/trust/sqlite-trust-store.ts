@@ -1,6 +1,17 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { sha256Hex } from '../tuf/hashes.ts';
 import type { StoredRecord, TrustedFile, TrustRecord, TrustStore } from './trust-store.ts';
@@ -8,15 +19,17 @@ import { StateConflict, StateError } from './trust-store.ts';
 
 const schemaVersion = 1;
 const busyTimeout = 5000;
+/** How every SQLite database begins. */
+const magic = 'SQLite format 3\0';
 
 const schema = `
-  CREATE TABLE IF NOT EXISTS repository (
+  CREATE TABLE repository (
     notary TEXT NOT NULL, gun TEXT NOT NULL, revision INTEGER NOT NULL, confirmed_at INTEGER NOT NULL,
     seal TEXT NOT NULL, PRIMARY KEY (notary, gun)) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS root (
+  CREATE TABLE root (
     notary TEXT NOT NULL, gun TEXT NOT NULL, position INTEGER NOT NULL, bytes BLOB NOT NULL,
     PRIMARY KEY (notary, gun, position)) STRICT;
-  CREATE TABLE IF NOT EXISTS file (
+  CREATE TABLE file (
     notary TEXT NOT NULL, gun TEXT NOT NULL, role TEXT NOT NULL, version INTEGER NOT NULL, sha256 TEXT NOT NULL,
     keys TEXT NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (notary, gun, role)) STRICT;
 `;
@@ -51,11 +64,7 @@ export class SqliteTrustStore implements TrustStore {
 
   async forget(notary: string, gun: string): Promise<boolean> {
     return guarded(`cannot write the state of ${gun}`, () =>
-      this.#transaction('BEGIN IMMEDIATE', () => {
-        const known = this.#revision(notary, gun) !== 0;
-        this.#delete(notary, gun);
-        return known;
-      }),
+      this.#transaction('BEGIN IMMEDIATE', () => this.#delete(notary, gun)),
     );
   }
 
@@ -110,10 +119,12 @@ export class SqliteTrustStore implements TrustStore {
     return Number(row?.['revision'] ?? 0);
   }
 
-  #delete(notary: string, gun: string): void {
-    for (const table of ['repository', 'root', 'file']) {
-      this.#database.prepare(`DELETE FROM ${table} WHERE notary = ? AND gun = ?`).run(notary, gun);
-    }
+  /** Says whether there was anything, be it the rest of a damaged record. */
+  #delete(notary: string, gun: string): boolean {
+    const deleted = ['repository', 'root', 'file'].map((table) =>
+      this.#database.prepare(`DELETE FROM ${table} WHERE notary = ? AND gun = ?`).run(notary, gun),
+    );
+    return deleted.some(({ changes }) => changes > 0);
   }
 
   #insert(notary: string, gun: string, revision: number, record: TrustRecord): void {
@@ -144,19 +155,52 @@ export class SqliteTrustStore implements TrustStore {
 
 function open(path: string): DatabaseSync {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  if (!existsSync(path)) create(path);
+  // SQLite takes an empty file for a new database: a fresh start, where once there was trust.
+  if (!isDatabase(path)) throw new StateError(`the state ${path} is no SQLite database`);
+  chmodSync(path, 0o600); // Before it is opened: the files of the write-ahead log get the same mode.
   const database = new DatabaseSync(path, { timeout: busyTimeout });
-  chmodSync(path, 0o600);
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
   const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
-  if (version > schemaVersion) {
+  if (version !== schemaVersion) {
     throw new StateError(
       `the state ${path} is of schema ${version}, and this version knows ${schemaVersion}`,
     );
   }
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
   const [check] = database.prepare('PRAGMA quick_check(1)').all();
   if (check?.['quick_check'] !== 'ok') throw new StateError(`the state ${path} is damaged`);
-  database.exec(`BEGIN IMMEDIATE; ${schema} PRAGMA user_version = ${schemaVersion}; COMMIT;`);
   return database;
+}
+
+function isDatabase(path: string): boolean {
+  if (!statSync(path).isFile()) return false;
+  const file = openSync(path, 'r');
+  try {
+    const beginning = Buffer.alloc(magic.length);
+    readSync(file, beginning);
+    return beginning.toString('latin1') === magic;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** A database comes into being whole, also under kill -9, so that an empty one is always a damaged one. */
+function create(path: string): void {
+  const workshop = mkdtempSync(`${path}-new-`);
+  try {
+    const draft = join(workshop, 'state.db');
+    const database = new DatabaseSync(draft);
+    database.exec(`BEGIN; ${schema} PRAGMA user_version = ${schemaVersion}; COMMIT;`);
+    database.close();
+    chmodSync(draft, 0o600);
+    // A link and no renaming, which would replace what another process has just begun.
+    linkSync(draft, path);
+  } catch (error) {
+    // The other process was faster, and its database is as good.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  } finally {
+    rmSync(workshop, { recursive: true, force: true });
+  }
 }
 
 function readFile(row: Record<string, unknown>): [string, TrustedFile] {

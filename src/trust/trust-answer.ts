@@ -3,7 +3,7 @@ import { parseTag, sha256Digest } from '../oci/reference.ts';
 import { RepositoryError } from '../tuf/error.ts';
 import type { Target } from '../tuf/target.ts';
 import { allTargets, missingSigners, resolveTarget } from '../tuf/target.ts';
-import type { VerifiedRepository } from '../tuf/trusted-metadata-set.ts';
+import type { VerifiedRepository } from '../tuf/verified-repository.ts';
 import type { DownloadError } from './download-error.ts';
 import type { SignedTarget, TrustAnswer, VerifiedRole } from './trust.ts';
 
@@ -61,11 +61,12 @@ export function allSigned(verification: Verification, signers: readonly string[]
 
 function signed(
   { outage }: Verification,
-  { role, sha256, sha512, length }: Target,
+  { role, sha256, sha512, length, shadowed: below }: Target,
   tag: Tag,
   roles: readonly VerifiedRole[],
 ): SignedTarget {
-  return { kind: 'signed', tag, digest: sha256Digest(sha256), sha512, length, role, roles, outage };
+  const shadowed = below && sha256Digest(below);
+  return { kind: 'signed', tag, digest: sha256Digest(sha256), sha512, length, role, shadowed, roles, outage };
 }
 
 function describeRoles(repository: VerifiedRepository): readonly VerifiedRole[] {

@@ -1,4 +1,4 @@
-import type { Floor } from '../tuf/trusted-metadata-set.ts';
+import type { Floor } from '../tuf/floor.ts';
 
 /** The state could not be read or written, or is damaged. Never a reason to start afresh. */
 export class StateError extends Error {

@@ -34,6 +34,8 @@ export interface SignedTarget {
   readonly sha512: Uint8Array | undefined;
   readonly length: number;
   readonly role: string;
+  /** What `targets` says of the tag, where `targets/releases` says otherwise and wins. */
+  readonly shadowed: Digest | undefined;
   readonly roles: readonly VerifiedRole[];
   /** Set while the notary cannot be reached and the answer serves within `outageGrace`. */
   readonly outage: DownloadError | undefined;

@@ -4,11 +4,11 @@ import { sha256Hex } from '../tuf/hashes.ts';
 import type { Root } from '../tuf/metadata.ts';
 import { readSnapshot } from '../tuf/metadata.ts';
 import { releasesRole } from '../tuf/target.ts';
-import type { VerifiedRepository } from '../tuf/trusted-metadata-set.ts';
+import type { VerifiedRepository } from '../tuf/verified-repository.ts';
 import { TrustedMetadataSet } from '../tuf/trusted-metadata-set.ts';
 import { DownloadError } from './download-error.ts';
 import type { Trusting } from './root-chain.ts';
-import { checkCurrentRoot, findAnchor, intact, trustedRoots, walkRoots } from './root-chain.ts';
+import { checkCurrentRoot, checkPinned, findAnchor, intact, knownRoots, walkRoots } from './root-chain.ts';
 import type { TrustedFile, TrustRecord } from './trust-store.ts';
 
 /** How large each file may be, in bytes, and how many roots one update may walk. */
@@ -62,10 +62,11 @@ export async function update(question: Update, source: MetadataSource): Promise<
   const uncached = (most: number): FetchLimit => ({ most, excess: 'MALFORMED', fresh: true });
   const fetchRoot = (name: string) => absentIfMissing(source.fetch(name, uncached(limits.rootBytes)));
 
-  const trusted = trustedRoots(question, stored);
+  const known = knownRoots(question, stored);
+  const newest = known.roots.at(-1);
   // Root and timestamp at once; the timestamp is not looked at before the root stands.
   const asked = {
-    next: settled(fetchRoot(`${(trusted.at(-1)?.version ?? 0) + 1}.root`)),
+    next: settled(fetchRoot(`${(newest?.version ?? 0) + 1}.root`)),
     current: settled(fetchRoot('root')),
     timestamp: settled(source.fetch('timestamp', uncached(limits.timestampBytes))),
   };
@@ -73,16 +74,16 @@ export async function update(question: Update, source: MetadataSource): Promise<
   const current = await outcome(asked.current);
   if (current === undefined) return notSigned(gun, stored, next);
 
-  const known = trusted.at(-1);
-  const anchor = known ?? (await findAnchor(question, next, current, limits.rootRotations, fetchRoot));
+  const anchor = newest ?? (await findAnchor(question, next, current, limits.rootRotations, fetchRoot));
   const set = new TrustedMetadataSet(anchor, {
     ...question,
     floors: new Map([...(stored?.files ?? [])].map(([role, { floor }]) => [role, floor])),
     listedBefore: rolesListedBefore(gun, stored),
   });
-  const afterAnchor = known === undefined ? await fetchRoot(`${anchor.version + 1}.root`) : next;
+  const afterAnchor = newest === undefined ? await fetchRoot(`${anchor.version + 1}.root`) : next;
   const { walked, atEnd } = await walkRoots(set, afterAnchor, limits.rootRotations, fetchRoot);
-  const withRoots = recordOf(known === undefined ? [anchor] : trusted, walked, stored);
+  if (newest !== undefined) checkPinned(question, known, walked);
+  const withRoots = recordOf(newest === undefined ? [anchor] : known.roots, walked, stored);
   if (withRoots.roots.length !== stored?.roots.length) await question.keepRoots(withRoots);
   if (!atEnd) {
     throw new RepositoryError(
@@ -125,7 +126,9 @@ export function verifyStored(
   question: Trusting & { readonly signers: readonly string[] },
   stored: TrustRecord,
 ): VerifiedRepository | undefined {
-  const [newest] = trustedRoots(question, stored).toReversed();
+  const known = knownRoots(question, stored);
+  checkPinned(question, known, []);
+  const newest = known.roots.at(-1);
   const bytes = (role: string): Uint8Array | undefined => stored.files.get(role)?.bytes;
   const [timestamp, snapshot, targets] = [bytes('timestamp'), bytes('snapshot'), bytes('targets')];
   if (!newest || !timestamp || !snapshot || !targets) return undefined;

@@ -70,10 +70,12 @@ function readFields(der: Buffer): Omit<Certificate, 'x509' | 'publicKey'> {
   const [tbs, algorithm] = derChildren(derElement(der).content);
   if (tbs === undefined || algorithm === undefined) throw new RangeError('not a certificate');
   const fields = derChildren(tbs.content);
-  const [validity, subject] = fields.slice(fields[0]?.tag === 0xa0 ? 4 : 3);
+  const [inner, , validity, subject] = fields.slice(fields[0]?.tag === 0xa0 ? 2 : 1);
   const [oid] = derChildren(algorithm.content);
   if (validity === undefined || subject === undefined || oid === undefined)
     throw new RangeError('not a certificate');
+  // RFC 5280 §4.1.1.2: the algorithm that is signed, and the one beside the signature, have to be one.
+  if (inner?.content.equals(algorithm.content) !== true) throw new RangeError('two signature algorithms');
   const [validFrom, validTo] = derChildren(validity.content).map(readTime);
   if (validFrom === undefined || validTo === undefined) throw new RangeError('not a certificate');
   const commonNames: string[] = [];
@@ -81,8 +83,11 @@ function readFields(der: Buffer): Omit<Certificate, 'x509' | 'publicKey'> {
     for (const attribute of derChildren(set.content)) {
       const [type, value] = derChildren(attribute.content);
       if (type?.content.toString('hex') !== commonName || value === undefined) continue;
-      if (!textTags.includes(value.tag)) throw new RangeError('a common name in an unusual string type');
-      commonNames.push(value.content.toString('latin1'));
+      // RFC 4514 §2.4: what is no plain text is shown in hex, which is nobody's GUN.
+      const text = textTags.includes(value.tag)
+        ? value.content.toString('latin1')
+        : `#${value.content.toString('hex')}`;
+      commonNames.push(text);
     }
   }
   const signatureAlgorithm = oid.content.toString('hex');
@@ -125,12 +130,17 @@ const brokenSignatures = [
 ];
 
 const leastRsaBits = 2048;
+/** Finding a path through many authorities of one name takes as many verifications as their number squared. */
+const mostAuthorities = 8;
 
 /** Says why a bundle cannot stand for a root key of this GUN, or undefined if it can (notary-v1 §5.4, without dates). */
 export function rootCertificateFault(bundle: readonly Certificate[], gun: string): string | undefined {
   const [leaf, ...issuers] = bundle;
   if (leaf === undefined || leaf.x509.ca) return 'its first certificate is not a leaf';
   if (!issuers.every(({ x509 }) => x509.ca)) return 'it has more than one leaf';
+  if (issuers.length > mostAuthorities) {
+    return `it has ${issuers.length} authorities, and ${mostAuthorities} are the limit`;
+  }
   if (bundle.some(({ signatureAlgorithm }) => brokenSignatures.includes(signatureAlgorithm))) {
     return 'it is signed with MD5 or SHA-1';
   }
@@ -152,7 +162,7 @@ function rsaBits({ publicKey }: Certificate): number | undefined {
 function namesGun(name: string, gun: string): boolean {
   if (!name.endsWith('/*')) return name === gun;
   const prefix = name.slice(0, -1);
-  return prefix.length > 1 && !prefix.includes('*') && gun.startsWith(prefix) && gun.length > prefix.length;
+  return prefix.length > 1 && gun.startsWith(prefix) && gun.length > prefix.length;
 }
 
 const clockLeeway = 24 * 3600 * 1000;

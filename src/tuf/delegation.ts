@@ -24,6 +24,7 @@ export function readDelegations(value: Json | undefined, parent: string): Readon
   const place = `${parent}.delegations`;
   const object = readObject(value ?? new Map<string, Json>(), place, ['keys', 'roles']);
   const filed = readFiledKeys(object.get('keys') ?? new Map<string, Json>(), `${place}.keys`);
+  const checked = new Set<string>();
   const delegations = new Map<string, Delegation>();
   // `null` is what notary writes after the last delegation was removed.
   for (const entry of readArray(object.get('roles') ?? [], `${place}.roles`)) {
@@ -40,7 +41,7 @@ export function readDelegations(value: Json | undefined, parent: string): Readon
     const paths = readArray(role.get('paths') ?? [], `${name}.paths`).map((path) =>
       readString(path, `${name}.paths[]`),
     );
-    delegations.set(name, { name, paths, filed, ...readRoleKeys(role, name, filed) });
+    delegations.set(name, { name, paths, filed, ...readRoleKeys(role, name, filed, checked) });
   }
   return delegations;
 }

@@ -25,16 +25,20 @@ export interface PublicKey {
 
 const known = ['keytype', 'keyval'];
 
+/** Throws RepositoryError MALFORMED if something private stands in a key object, of whatever type, used or not. */
+export function refusePrivate(value: Json, id: string): void {
+  const keyval = value instanceof Map ? (value as JsonObject).get('keyval') : undefined;
+  const secret = keyval instanceof Map ? ((keyval as JsonObject).get('private') ?? null) : null;
+  if (secret !== null) throw new RepositoryError('MALFORMED', `key ${id} carries a private key`);
+}
+
 /**
  * Takes a key object of root or targets metadata and the id it is filed under. Throws RepositoryError MALFORMED if the
- * id is not the hash of the key (notary-v1 §2.6), or if something private stands there.
+ * id is not the hash of the key (notary-v1 §2.6).
  */
 export function checkKeyId(value: Json | undefined, id: string): JsonObject {
   const object = readObject(value, `key ${id}`, known);
   const keyval = readObject(object.get('keyval'), `key ${id}`, ['private', 'public']);
-  if ((keyval.get('private') ?? null) !== null) {
-    throw new RepositoryError('MALFORMED', `key ${id} carries a private key`);
-  }
   const keytype = readString(object.get('keytype'), `key ${id}.keytype`);
   const found = keyId(keytype, keyval.get('public') ?? null);
   if (found !== id) throw new RepositoryError('MALFORMED', `key ${id} hashes to ${found}`);

@@ -42,8 +42,9 @@ export function readRoot(bytes: Uint8Array): Root {
   }
   // Names that several roles share are parsed once.
   const parsed = new Map<string, PublicKey>();
+  const checked = new Set<string>();
   const usable = (role: BaseRole): RoleKeys => {
-    const { keyIds, threshold } = readRoleKeys(roles.get(role), `root.roles.${role}`, filed);
+    const { keyIds, threshold } = readRoleKeys(roles.get(role), `root.roles.${role}`, filed, checked);
     const keys = keyIds.map((id) => {
       const key = parsed.get(id) ?? readKey(readObject(filed.get(id), `key ${id}`), id);
       parsed.set(id, key);

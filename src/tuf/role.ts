@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from './canonical-json.ts';
 import { RepositoryError } from './error.ts';
 import type { PublicKey } from './key.ts';
-import { checkKeyId } from './key.ts';
+import { checkKeyId, refusePrivate } from './key.ts';
 import { readArray, readKeyId, readObject, readPositive } from './members.ts';
 import type { Metadata } from './envelope.ts';
 import type { SignatureVerifier } from './signature.ts';
@@ -12,30 +12,47 @@ export interface RoleKeys {
   readonly threshold: number;
 }
 
+const mostKeys = 64;
+
 /** Key objects as they are filed in a `keys` member, by id. Old and unused ones are normal (notary-v1 §6). */
 export function readFiledKeys(value: Json | undefined, place: string): JsonObject {
   const keys = readObject(value, place);
-  for (const id of keys.keys()) readKeyId(id, `${place} name`);
+  for (const [id, key] of keys) {
+    readKeyId(id, `${place} name`);
+    refusePrivate(key, id);
+  }
   return keys;
 }
 
 /**
- * Takes a role object and the keys filed beside it; gives its key ids and threshold. Throws RepositoryError MALFORMED if
- * an id is named twice, is not filed, or is not the hash of its key.
+ * Takes a role object, the keys filed beside it, and the ids of those that were checked, which it adds to; gives the
+ * role's key ids and threshold. Throws RepositoryError MALFORMED if an id is named twice, is not filed, or is not the
+ * hash of its key. Each key is hashed once: a hundred thousand roles may name one key of many megabytes.
  */
 export function readRoleKeys(
   value: Json | undefined,
   place: string,
   filed: JsonObject,
+  checked: Set<string>,
 ): { keyIds: readonly string[]; threshold: number } {
   const role = readObject(value, place, ['keyids', 'threshold']);
   const keyIds = readArray(role.get('keyids'), `${place}.keyids`).map((id) =>
     readKeyId(id, `${place}.keyids[]`),
   );
+  // More could not sign: a file has as many signatures at most.
+  if (keyIds.length > mostKeys) {
+    throw new RepositoryError(
+      'MALFORMED',
+      `${place} names ${keyIds.length} keys, and ${mostKeys} are the limit`,
+    );
+  }
   if (new Set(keyIds).size !== keyIds.length) {
     throw new RepositoryError('MALFORMED', `${place} names a key id twice`);
   }
-  for (const id of keyIds) checkKeyId(filed.get(id), id);
+  for (const id of keyIds) {
+    if (!checked.has(id)) checkKeyId(filed.get(id), id);
+    checked.add(id);
+  }
   return { keyIds, threshold: readPositive(role.get('threshold'), `${place}.threshold`) };
 }
 

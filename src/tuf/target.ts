@@ -1,7 +1,7 @@
 import { maySign } from './delegation.ts';
 import { RepositoryError } from './error.ts';
 import type { FileHashes } from './hashes.ts';
-import type { VerifiedRepository } from './trusted-metadata-set.ts';
+import type { VerifiedRepository } from './verified-repository.ts';
 
 /** The role that Docker releases tags with; it wins over `targets` (notary-v1 §8). */
 export const releasesRole = 'targets/releases';
@@ -13,6 +13,8 @@ export interface Target {
   readonly sha256: Buffer;
   readonly sha512: Buffer | undefined;
   readonly length: number;
+  /** What `targets` says of the tag, where `targets/releases` says otherwise and wins. */
+  readonly shadowed: Buffer | undefined;
 }
 
 /**
@@ -53,7 +55,8 @@ function targetIn(repository: VerifiedRepository, role: string, tag: string): Ta
   if (sha256 === undefined) {
     throw new RepositoryError('MALFORMED', `${role} signs ${JSON.stringify(tag)} without a sha256`);
   }
-  return { tag, role, sha256, sha512, length };
+  const below = role === 'targets' ? undefined : entryIn(repository, 'targets', tag)?.sha256;
+  return { tag, role, sha256, sha512, length, shadowed: below?.equals(sha256) === false ? below : undefined };
 }
 
 function entryIn(repository: VerifiedRepository, role: string, tag: string): FileHashes | undefined {

@@ -5,26 +5,16 @@ import type { Metadata } from './envelope.ts';
 import { RepositoryError } from './error.ts';
 import type { FileHashes } from './hashes.ts';
 import { checkFile } from './hashes.ts';
+import type { Floor, KeysReplaced } from './floor.ts';
+import { allGone, checkFloor, someGone, spkis } from './floor.ts';
 import type { PublicKey } from './key.ts';
 import type { Root, Snapshot, Targets, Timestamp } from './metadata.ts';
 import { readRoot, readSnapshot, readTargets, readTimestamp } from './metadata.ts';
 import type { RoleKeys } from './role.ts';
 import { checkThreshold } from './role.ts';
 import type { SignatureVerifier } from './signature.ts';
-
-/** The highest version of a role that was ever accepted, its bytes, and the keys (SPKI hashes) it then had. */
-export interface Floor {
-  readonly version: number;
-  readonly sha256: string;
-  readonly keys: readonly string[];
-}
-
-/** A role that passed every check, beside the keys it was checked with. */
-export interface Verified<File extends Metadata> {
-  readonly role: string;
-  readonly file: File;
-  readonly signers: RoleKeys;
-}
+import type { Verified } from './verified-repository.ts';
+import { VerifiedRepository } from './verified-repository.ts';
 
 export interface SetOptions {
   readonly gun: string;
@@ -78,10 +68,10 @@ export class TrustedMetadataSet {
     this.#checkExpiry('root', this.#root);
     const { keys, threshold } = rootSigners(this.#root, this.#options.gun);
     const current = keys.filter(({ bundle: [leaf] }) => leaf && isWithinDates(leaf, this.#options.now));
-    if (distinct(current) < threshold) {
+    if (spkis(current).length < threshold) {
       throw new RepositoryError(
         'EXPIRED',
-        `root version ${this.#root.version} needs ${threshold} keys, but ${distinct(current)} have a certificate within its dates`,
+        `root version ${this.#root.version} needs ${threshold} keys, but ${spkis(current).length} have a certificate within its dates`,
       );
     }
     this.#checkRoot(this.#root, { keys: current, threshold });
@@ -123,8 +113,8 @@ export class TrustedMetadataSet {
     checkFile(bytes, this.targetsFile, 'targets');
     const file = readTargets(bytes, 'targets');
     const verified = this.#verify('targets', file, this.#root.roles.targets, allGone);
-    for (const role of file.delegations.keys()) {
-      if (this.#options.listedBefore.has(role) && !snapshot.meta.has(role)) {
+    for (const [role, delegation] of file.delegations) {
+      if (this.#wasSeen(role, delegation) && !snapshot.meta.has(role)) {
         throw new RepositoryError(
           'ROLLBACK',
           `${role} is delegated and was seen before, but the snapshot hides it`,
@@ -161,6 +151,13 @@ export class TrustedMetadataSet {
     );
   }
 
+  /** Listed by the last snapshot, or accepted at any time with keys that the role still has. */
+  #wasSeen(role: string, delegation: Delegation): boolean {
+    if (this.#options.listedBefore.has(role)) return true;
+    const floor = this.#options.floors.get(role);
+    return floor !== undefined && !allGone(floor.keys, spkis(delegationKeys(delegation).keys));
+  }
+
   /** The checks that every role but root shares, in the order of TUF §5.4.2 to §5.4.4. */
   #verify<File extends Metadata>(
     role: string,
@@ -190,101 +187,27 @@ export class TrustedMetadataSet {
   }
 }
 
-/** A repository whose every file was verified together: the only thing that tags are resolved against. */
-export class VerifiedRepository {
-  readonly gun: string;
-  readonly root: Verified<Root>;
-  readonly timestamp: Verified<Timestamp>;
-  readonly snapshot: Verified<Snapshot>;
-  readonly targets: Verified<Targets>;
-  readonly delegations: ReadonlyMap<string, Verified<Targets>>;
-
-  constructor(
-    gun: string,
-    root: Verified<Root>,
-    timestamp: Verified<Timestamp>,
-    snapshot: Verified<Snapshot>,
-    targets: Verified<Targets>,
-    delegations: ReadonlyMap<string, Verified<Targets>>,
-  ) {
-    this.gun = gun;
-    this.root = root;
-    this.timestamp = timestamp;
-    this.snapshot = snapshot;
-    this.targets = targets;
-    this.delegations = delegations;
-  }
-
-  /** All roles, in the order in which they were verified. */
-  get roles(): readonly Verified<Metadata>[] {
-    return [this.root, this.timestamp, this.snapshot, this.targets, ...this.delegations.values()];
-  }
-
-  /** The instant from which some role is expired. */
-  get expires(): Date {
-    return new Date(Math.min(...this.roles.map(({ file }) => file.expires.getTime())));
-  }
-
-  /** The floors that this repository sets, for every role but root. */
-  floors(): ReadonlyMap<string, Floor> {
-    const [, ...others] = this.roles;
-    return new Map(
-      others.map(({ role, file, signers }) => [
-        role,
-        { version: file.version, sha256: file.sha256, keys: spkis(signers.keys) },
-      ]),
-    );
-  }
+/** Takes a root and a GUN; gives those of its root keys whose certificate may stand for the GUN. */
+export function fittingRootKeys(root: Root, gun: string): readonly PublicKey[] {
+  return root.roles.root.keys.filter((key) => keyFault(key, gun) === undefined);
 }
 
-/** Takes a root and a GUN; gives its root role with those keys only whose certificate may stand for the GUN. */
+/** The same as a role; throws RepositoryError ROOT_NOT_PINNED, with what is wrong with the others, if they are too few. */
 export function rootSigners(root: Root, gun: string): RoleKeys {
   const { keys, threshold } = root.roles.root;
-  const fitting = keys.filter(
-    ({ bundle }) => bundle.length > 0 && rootCertificateFault(bundle, gun) === undefined,
-  );
-  if (distinct(fitting) < threshold) {
-    const faults = keys.map(({ id, bundle }) =>
-      bundle.length > 0
-        ? `${id.slice(0, 12)}: ${rootCertificateFault(bundle, gun) ?? 'fits'}`
-        : `${id.slice(0, 12)}: no certificate`,
-    );
+  const fitting = fittingRootKeys(root, gun);
+  if (spkis(fitting).length < threshold) {
+    const faults = keys.slice(0, 4).map((key) => `${key.id.slice(0, 12)}: ${keyFault(key, gun) ?? 'fits'}`);
     throw new RepositoryError(
       'ROOT_NOT_PINNED',
-      `root version ${root.version} needs ${threshold} certificates for ${gun}, but has ${distinct(fitting)} (${faults.join('; ')})`,
+      `root version ${root.version} needs ${threshold} certificates for ${gun}, but has ${spkis(fitting).length} (${faults.join('; ')})`,
     );
   }
   return { keys: fitting, threshold };
 }
 
-function checkFloor(role: string, { version, sha256 }: Metadata, floor: Floor): void {
-  if (version < floor.version) {
-    throw new RepositoryError(
-      'ROLLBACK',
-      `${role} is version ${version}, but version ${floor.version} was already trusted`,
-    );
-  }
-  if (version === floor.version && sha256 !== floor.sha256) {
-    throw new RepositoryError(
-      'EQUIVOCATION',
-      `${role} version ${version} has SHA-256 ${sha256}, but the one already trusted has ${floor.sha256}`,
-    );
-  }
-}
-
-type KeysReplaced = (before: readonly string[], after: readonly string[]) => boolean;
-
-/** timestamp and snapshot: any key that is gone may be the one that an attacker held. */
-const someGone: KeysReplaced = (before, after) => !before.every((key) => after.includes(key));
-/** targets and delegations: only when the whole set was replaced. */
-const allGone: KeysReplaced = (before, after) => !before.some((key) => after.includes(key));
-
-function spkis(keys: readonly PublicKey[]): readonly string[] {
-  return [...new Set(keys.map(({ spki }) => spki))].toSorted();
-}
-
-function distinct(keys: readonly PublicKey[]): number {
-  return new Set(keys.map(({ spki }) => spki)).size;
+function keyFault({ bundle }: PublicKey, gun: string): string | undefined {
+  return bundle.length === 0 ? 'no certificate' : rootCertificateFault(bundle, gun);
 }
 
 function listed(snapshot: Snapshot, role: string): FileHashes {

@@ -21,13 +21,13 @@ const digest = fc
   .constantFrom(32, 64)
   .chain((length) => fc.uint8Array({ minLength: length, maxLength: length }))
   .map((hash): Digest => must(parseDigest(`sha${hash.length * 8}:${Buffer.from(hash).toString('hex')}`)));
-const tagUnit = fc.constantFrom(...'azAZ09._-');
+const tagUnit = fc.constantFrom(...'azAZ09._-'.split(''));
 const tag = fc.oneof(
   component,
   fc.string({ unit: tagUnit, minLength: 1, maxLength: 128 }).filter((value) => /^[^.-]/.test(value)),
 );
 const session = fc
-  .string({ unit: fc.constantFrom(...'azAZ09._=-'), minLength: 1, maxLength: 80 })
+  .string({ unit: fc.constantFrom(...'azAZ09._=-'.split('')), minLength: 1, maxLength: 80 })
   .filter((id) => !id.startsWith('.'));
 const identifier = fc.oneof(tag, digest).map((text) => must(parseIdentifier(text)));
 const text = fc.string({ unit: 'grapheme', maxLength: 12 });

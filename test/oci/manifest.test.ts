@@ -76,7 +76,7 @@ for (const [name, body] of Object.entries<unknown>({
   'an index with fslayers': { ...index, fslayers: [] },
   'an image with a second MediaType': { ...image, MediaType: ociIndex },
   'an image with a second schemaversion': { ...image, schemaversion: 1 },
-  'an index with ManifestS with the long s of Unicode': { ...index, manifeſts: [{ digest: two }] },
+  'an image with a manifests in which an s is the long one': { ...image, manifeſts: [{ digest: two }] },
 })) {
   test(`what readers could take for two things is no manifest: ${name}`, () => {
     assert.equal(read(body), undefined);

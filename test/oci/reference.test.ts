@@ -33,11 +33,11 @@ for (const name of [...words('a 0 library/alpine a.b a_b a__b a-b a---b a/b/c/d 
 }
 
 for (const name of [
-  ...words(`/ /a a/ a//b . .. a/.. a/../b ./a a/.b a/b. -a a- _a a_ a/-b a/b_/c a..b a___b a._b a.-b a_-b`),
-  ...words(String.raw`A library/Alpine a\b a%2fb a%2Fb a%2eb a:b a@b a#b a?b a+b a~b a=b a,b a*b _catalog`),
-  ...['', 'a b', ' a', 'a ', 'a\n', 'a\r', 'a\0', 'a\tb', 'a\x7f', 'é', 'ａ', 'a／b', 'a\u2028', 'K'],
-  ...['a'.repeat(256), `a/${'b'.repeat(254)}`],
-]) {
+  words(`/ /a a/ a//b . .. a/.. a/../b ./a a/.b a/b. -a a- _a a_ a/-b a/b_/c a..b a___b a._b a.-b a_-b`),
+  words(String.raw`A library/Alpine a\b a%2fb a%2Fb a%2eb a:b a@b a#b a?b a+b a~b a=b a,b a*b _catalog`),
+  ['', 'a b', ' a', 'a ', 'a\n', 'a\r', 'a\0', 'a\tb', 'a\x7f', 'é', 'ａ', 'a／b', 'a\u2028', 'K'],
+  ['a'.repeat(256), `a/${'b'.repeat(254)}`],
+].flat()) {
   test(`no repository may be called ${shown(name)}`, () => {
     assert.equal(parseRepositoryName(name), undefined);
   });
@@ -51,9 +51,9 @@ for (const tag of [...words('v1 V1 _ 3.22 a-b_c.d latest 1'), 'x'.repeat(128), `
 }
 
 for (const tag of [
-  ...words(String.raw`. .. .v1 -v1 v1/ a/b a\b v%31 v1# v1? v1@ v:1 v+1 v~1 v=1 vé ｖ1`),
-  ...['', 'v1 ', ' v1', 'v1\n', 'v1\r', 'v1\0', 'x'.repeat(129)],
-]) {
+  words(String.raw`. .. .v1 -v1 v1/ a/b a\b v%31 v1# v1? v1@ v:1 v+1 v~1 v=1 vé ｖ1`),
+  ['', 'v1 ', ' v1', 'v1\n', 'v1\r', 'v1\0', 'x'.repeat(129)],
+].flat()) {
   test(`${shown(tag)} is no tag`, () => {
     assert.equal(parseTag(tag), undefined);
     assert.equal(parseIdentifier(tag), undefined);
@@ -69,17 +69,15 @@ for (const digest of [`sha256:${hex}`, `sha512:${hex}${hex}`]) {
 }
 
 for (const digest of [
-  ...words(`: sha256: :${hex} ${hex} sha256:${hex.slice(1)} sha256:${hex}0 sha256:${hex.toUpperCase()}`),
-  ...words(
+  words(`: sha256: :${hex} ${hex} sha256:${hex.slice(1)} sha256:${hex}0 sha256:${hex.toUpperCase()}`),
+  words(
     `SHA256:${hex} Sha256:${hex} sha256=${hex} sha256::${hex} sha256%3a${hex} sha256%3A${hex} sha256-${hex}`,
   ),
-  ...words(
-    `sha256:${hex.slice(1)}g sha256:..%2f..%2f sha256:../../${hex.slice(6)} sha256:${'０'.repeat(64)}`,
-  ),
-  ...words(`sha512:${hex} sha512:${hex}${hex.slice(1)} sha512:${hex}${hex}0 sha384:${hex}${hex.slice(32)}`),
-  ...words(`md5:d41d8cd98f00b204e9800998ecf8427e sha1:${hex.slice(24)} sha256+b64u:${hex} blake3:${hex}`),
-  ...['', ` sha256:${hex}`, `sha256:${hex}\n`, `sha256:${hex} `, `sha256:${hex}\0`],
-]) {
+  words(`sha256:${hex.slice(1)}g sha256:..%2f..%2f sha256:../../${hex.slice(6)} sha256:${'０'.repeat(64)}`),
+  words(`sha512:${hex} sha512:${hex}${hex.slice(1)} sha512:${hex}${hex}0 sha384:${hex}${hex.slice(32)}`),
+  words(`md5:d41d8cd98f00b204e9800998ecf8427e sha1:${hex.slice(24)} sha256+b64u:${hex} blake3:${hex}`),
+  ['', ` sha256:${hex}`, `sha256:${hex}\n`, `sha256:${hex} `, `sha256:${hex}\0`],
+].flat()) {
   test(`${shown(digest)} is no digest`, () => {
     assert.equal(parseDigest(digest), undefined);
   });
@@ -111,11 +109,9 @@ for (const name of words(
 }
 
 for (const name of [
-  ...words(
-    '. a. .a a..b a.-b -a a- a-.b A.example a_b a/b a:b a: a:123456 :5000 a:1:2 a@b user@a a%2eb [::1]',
-  ),
-  ...['', 'a b', 'a\n', 'a:1\n', 'é.example', 'http://a', 'a'.repeat(256), `${'a.'.repeat(125)}b:50000`],
-]) {
+  words('. a. .a a..b a.-b -a a- a-.b A.example a_b a/b a:b a: a:123456 :5000 a:1:2 a@b user@a a%2eb [::1]'),
+  ['', 'a b', 'a\n', 'a:1\n', 'é.example', 'http://a', 'a'.repeat(256), `${'a.'.repeat(125)}b:50000`],
+].flat()) {
   test(`no registry may be called ${shown(name)}`, () => {
     assert.equal(isRegistryName(name), false);
   });
@@ -152,15 +148,15 @@ test('a reference without tag and digest prints the repository alone', () => {
 });
 
 for (const written of [
-  ...words(
+  words(
     `: @ a: a@ :v1 /a a/ docker.io/ Alpine a:v1:v2 a:-v https://a.b/c a@v1 REG.example/a A/b a@sha256:${hex}:v1`,
   ),
-  ...words(`a@sha256:${hex.slice(1)} a:@sha256:${hex} a@sha256:${hex}@sha256:${hex} a:x/y@sha256:${hex}`),
-  ...words(
+  words(`a@sha256:${hex.slice(1)} a:@sha256:${hex} a@sha256:${hex}@sha256:${hex} a:x/y@sha256:${hex}`),
+  words(
     String.raw`a..b/c -a.b/c a.b:/c a.b:x/c user@a.b/c a.b/../c a.b//c a.b/c?ns=x a.b/c#d a.b\c a.b/c%2fd`,
   ),
-  ...['', 'a b', 'a\n', ' a', 'a\0', `a.b/${'c'.repeat(256)}`, `${'a'.repeat(254)}.b/c`],
-]) {
+  ['', 'a b', 'a\n', ' a', 'a\0', `a.b/${'c'.repeat(256)}`, `${'a'.repeat(254)}.b/c`],
+].flat()) {
   test(`${shown(written)} is no image reference`, () => {
     assert.equal(parseImageReference(written), undefined);
   });

@@ -76,6 +76,15 @@ export function withRule(tree: ConfigurationTree, change: ConfigurationTree): Co
   return { ...tree, rules: [{ ...rule, ...change }] };
 }
 
+/** The one registry of a world, in part replaced. */
+export function withRegistry(
+  tree: ConfigurationTree,
+  change: ConfigurationTree,
+): ConfigurationTree & { readonly registries: Record<string, ConfigurationTree> } {
+  const registries = tree['registries'] as Record<string, ConfigurationTree>;
+  return { ...tree, registries: { 'reg.test': { ...registries['reg.test'], ...change } } };
+}
+
 /** `METHOD /path` of each request. */
 export function asked(requests: readonly RequestRecord[]): readonly string[] {
   return requests.map(({ method, url }) => `${method} ${url}`);

@@ -3,7 +3,15 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { buildImage, buildIndex } from '../../src/demo/image.ts';
 import type { Fault } from '../world/fault.ts';
-import { answer, changeBody, changeHeaders, gzipped, loginPage, redirect, truncated } from '../world/fault.ts';
+import {
+  answer,
+  changeBody,
+  changeHeaders,
+  gzipped,
+  loginPage,
+  redirect,
+  truncated,
+} from '../world/fault.ts';
 import type { PullAnswer, World } from '../world/world.ts';
 import { startWorld } from '../world/world.ts';
 import { askedDuring } from './evidence.ts';
@@ -85,7 +93,10 @@ test('a tag that is signed anew is served anew', async (t) => {
 
 test('what the client accepts changes nothing', async (t) => {
   const world = await signedWorld(t);
-  const index = world.registry.put('team/app', buildIndex([good, buildImage('arm', { architecture: 'arm64' })]));
+  const index = world.registry.put(
+    'team/app',
+    buildIndex([good, buildImage('arm', { architecture: 'arm64' })]),
+  );
   world.notary.sign('team/app', 'multi', index);
   for (const accept of ['*/*', 'application/json', 'text/html', good.mediaType, index.mediaType, '', ',;q']) {
     const pulled = await world.proxy.pull('team/app:multi', { accept });
@@ -105,7 +116,10 @@ for (const [what, headers] of [
   ['does not say its type', { 'content-type': undefined }],
   ['says another digest', { 'docker-content-digest': evil.digest, etag: `"${evil.digest}"` }],
   ['says no digest', { 'docker-content-digest': undefined, etag: undefined }],
-  ['adds headers of its own', { 'set-cookie': 'a=b', location: '/x', 'cache-control': 'max-age=9', warning: '299 - "x"' }],
+  [
+    'adds headers of its own',
+    { 'set-cookie': 'a=b', location: '/x', 'cache-control': 'max-age=9', warning: '299 - "x"' },
+  ],
 ] as const) {
   test(`where the registry ${what}, the client gets what the signed bytes say`, async (t) => {
     const world = await signedWorld(t);

@@ -55,7 +55,9 @@ const usualRule = ({ world }: Place): Promise<void> =>
       check_every: 0,
     }),
   );
-const atManifest = (fault: Parameters<World['registry']['fault']>[2]): Pick<Story, 'before' | 'breaks' | 'mend'> => ({
+const atManifest = (
+  fault: Parameters<World['registry']['fault']>[2],
+): Pick<Story, 'before' | 'breaks' | 'mend'> => ({
   before: signOther,
   breaks: (place) => {
     place.world.registry.fault(place.name, `manifests/${other.digest}`, fault);
@@ -63,7 +65,10 @@ const atManifest = (fault: Parameters<World['registry']['fault']>[2]): Pick<Stor
   },
   mend: behave,
 });
-const atNotary = (fault: Parameters<World['notary']['fault']>[2], role: string): Pick<Story, 'breaks' | 'mend'> => ({
+const atNotary = (
+  fault: Parameters<World['notary']['fault']>[2],
+  role: string,
+): Pick<Story, 'breaks' | 'mend'> => ({
   breaks: ({ world, name }) => {
     world.notary.fault(name, role, fault);
   },
@@ -72,7 +77,8 @@ const atNotary = (fault: Parameters<World['notary']['fault']>[2], role: string):
 
 const stories: Record<Reason, Story> = {
   NO_RULE: {
-    breaks: ({ world }) => reconfigure(world.proxy, (tree) => withRule(tree, { match: 'reg.test/elsewhere/**' })),
+    breaks: ({ world }) =>
+      reconfigure(world.proxy, (tree) => withRule(tree, { match: 'reg.test/elsewhere/**' })),
     mend: usualRule,
     mode: 'none',
     rule: null,
@@ -151,7 +157,11 @@ const stories: Record<Reason, Story> = {
   BAD_HASH: {
     breaks: (place) => {
       signOther(place);
-      place.world.notary.fault(place.name, 'targets', changeBody((body) => body.fill(' ', 0, 1)));
+      place.world.notary.fault(
+        place.name,
+        'targets',
+        changeBody((body) => body.fill(' ', 0, 1)),
+      );
       return otherTag(place);
     },
     mend: behave,
@@ -167,7 +177,8 @@ const stories: Record<Reason, Story> = {
   NOTARY_UNAUTHORIZED: atNotary(answer(403), 'timestamp'),
   UPSTREAM_UNAVAILABLE: atManifest(answer(500)),
   STATE_UNAVAILABLE: {
-    breaks: ({ world }) => alterState(world.directory, "UPDATE file SET version = 1000 WHERE role = 'timestamp'"),
+    breaks: ({ world }) =>
+      alterState(world.directory, "UPDATE file SET version = 1000 WHERE role = 'timestamp'"),
     mend: ({ world, name }) => {
       const version = world.notary.repository(name).version('timestamp');
       alterState(world.directory, `UPDATE file SET version = ${version} WHERE role = 'timestamp'`);

@@ -112,7 +112,11 @@ test('blobs, tags and referrers of what no rule covers, or a rule denies, are re
       const refused = await proxy.request(`/v2/${name}/${path}`);
       const message = String(at(refused.json, 'errors', 0, 'message'));
       assert.deepEqual(
-        [refused.status, at(refused.json, 'errors', 0, 'code'), at(refused.json, 'errors', 0, 'detail', 'reason')],
+        [
+          refused.status,
+          at(refused.json, 'errors', 0, 'code'),
+          at(refused.json, 'errors', 0, 'detail', 'reason'),
+        ],
         [403, 'DENIED', reason],
       );
       assert.ok(message.startsWith(`content trust: reg.test/${name} denied: ${reason}`), message);

@@ -75,6 +75,7 @@ test('when the disk takes no more, a commit is a StateError and the last record 
 
 test('every commit is forced to the disk: the open database is in WAL mode with synchronous FULL', async (t) => {
   const path = join(temporaryDirectory(t), 'state.db');
+  await new SqliteTrustStore(path).close();
   const databases = new Set<DatabaseSync>();
   const exec = Object.getOwnPropertyDescriptor(DatabaseSync.prototype, 'exec')?.value as DatabaseSync['exec'];
   t.mock.method(DatabaseSync.prototype, 'exec', function (this: DatabaseSync, sql: string) {
@@ -129,9 +130,9 @@ for (const [what, protect] of [
     if (what.startsWith('a directory') && nobody.uid !== undefined) chownSync(path, nobody.uid, nobody.gid);
     chmodSync(directory, 0o755);
     protect(directory, path);
-    t.after(() => chmodSync(directory, 0o755));
     const { lines, ended } = commitLoop(process.execPath, [loop, path, '1'], nobody);
     await ended;
+    chmodSync(directory, 0o755);
     assert.deepEqual(lines, ['StateError']);
   });
 }

@@ -50,6 +50,11 @@ describe('bundles of certificates that are refused', () => {
       /has no whole PEM certificate$/,
     ],
     ['a block in a block', `-----BEGIN CERTIFICATE-----\n${certificate}`, /is not a bundle/],
+    [
+      'lengths that are longer than they need be',
+      pem('CERTIFICATE', Buffer.concat([Buffer.from([0x30, 0x83, 0]), derOf(certificate).subarray(2)])),
+      /has a certificate that cannot be read$/,
+    ],
     ['an empty block', pem('CERTIFICATE', Buffer.alloc(0)), /has a certificate that cannot be read$/],
     [
       'a certificate in a certificate',

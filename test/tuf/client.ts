@@ -6,7 +6,8 @@ import type { SigningRepositoryOptions } from '../../src/demo/signing-repository
 import type { Root } from '../../src/tuf/metadata.ts';
 import { readRoot } from '../../src/tuf/metadata.ts';
 import { SignatureVerifier } from '../../src/tuf/signature.ts';
-import type { Floor, VerifiedRepository } from '../../src/tuf/trusted-metadata-set.ts';
+import type { Floor } from '../../src/tuf/floor.ts';
+import type { VerifiedRepository } from '../../src/tuf/verified-repository.ts';
 import { TrustedMetadataSet } from '../../src/tuf/trusted-metadata-set.ts';
 
 export const gun = 'reg.test/team/app';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { generatePrivateKey, SigningKey } from '../../src/demo/signing/key.ts';
+import type { Json } from '../../src/tuf/canonical-json.ts';
 import type { Delegation } from '../../src/tuf/delegation.ts';
 import { delegationKeys, maySign, readDelegations } from '../../src/tuf/delegation.ts';
 import { json, refuses } from './refuses.ts';
@@ -137,6 +138,23 @@ describe('what a delegation says', () => {
       'MALFORMED',
       `key ${alice.id} hashes to ${futureId}`,
     );
+  });
+
+  test('a key that a thousand delegations name is hashed once: it may be of many megabytes', () => {
+    let hashed = 0;
+    class Counted extends Map<string, Json> {
+      override get(id: string): Json | undefined {
+        hashed += 1;
+        return super.get(id);
+      }
+    }
+    const roles = Array.from({ length: 1000 }, (_, n) => role(`targets/${n}`));
+    const file = new Map<string, Json>([
+      ['keys', new Counted([[alice.id, json(alice.shown)]])],
+      ['roles', json(roles)],
+    ]);
+    assert.equal(readDelegations(file, 'targets').size, 1000);
+    assert.equal(hashed, 1);
   });
 
   test('a private key is refused, whoever uses it', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { generatePrivateKey, SigningKey } from '../../src/demo/signing/key.ts';
-import { checkKeyId, knownIds, readKey } from '../../src/tuf/key.ts';
+import { checkKeyId, refusePrivate, knownIds, readKey } from '../../src/tuf/key.ts';
 import { json, refuses } from './refuses.ts';
 import { certify, idOf, read, sha256, spkiOf } from './shown-key.ts';
 
@@ -109,7 +109,7 @@ describe('keys that are refused', () => {
   ];
   for (const [why, object] of smuggled) {
     test(why, () =>
-      refuses(() => checkKeyId(json(object), id), 'MALFORMED', `key ${id} carries a private key`),
+      refuses(() => refusePrivate(json(object), id), 'MALFORMED', `key ${id} carries a private key`),
     );
   }
 

@@ -9,7 +9,7 @@ export function refuses(run: () => unknown, code: RepositoryErrorCode, message: 
   assert.throws(run, (error) => {
     assert.ok(error instanceof RepositoryError, `not a RepositoryError: ${String(error)}`);
     // What outsiders wrote stands in messages only in part.
-    assert.ok(error.message.length <= 500, `a message of ${error.message.length} characters`);
+    assert.ok(error.message.length <= 1000, `a message of ${error.message.length} characters`);
     assert.equal(error.code, code, error.message);
     if (typeof message === 'string') assert.equal(error.message, message);
     else assert.match(error.message, message);

@@ -126,7 +126,7 @@ describe('a role as it stands in a file', () => {
     json({ [a.id]: a.shown, [b.id]: b.shown, ['f'.repeat(64)]: { keytype: 7 } }),
     'root.keys',
   );
-  const read = (role: unknown): unknown => readRoleKeys(json(role), 'root.roles.targets', filed);
+  const read = (role: unknown): unknown => readRoleKeys(json(role), 'root.roles.targets', filed, new Set());
 
   test('names its keys and threshold', () => {
     assert.deepEqual(read({ keyids: [b.id, a.id], threshold: 2 }), { keyIds: [b.id, a.id], threshold: 2 });
@@ -182,7 +182,8 @@ describe('a role as it stands in a file', () => {
 
   test('is refused if a key is filed under the id of another', () => {
     const swapped = readFiledKeys(json({ [a.id]: b.shown }), 'root.keys');
-    const run = (): unknown => readRoleKeys(json({ keyids: [a.id], threshold: 1 }), 'root', swapped);
+    const run = (): unknown =>
+      readRoleKeys(json({ keyids: [a.id], threshold: 1 }), 'root', swapped, new Set());
     refuses(run, 'MALFORMED', `key ${a.id} hashes to ${b.id}`);
   });
 

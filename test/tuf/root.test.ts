@@ -182,6 +182,12 @@ describe('certificates of root keys', () => {
     );
   });
 
+  test('many that do not fit are not all named', () => {
+    const certificates = Array.from({ length: 40 }, (_, n) => newKey(`${'é'.repeat(60)}${n}`));
+    const client = rotated({ keys: newKeys(1) }, { keys: certificates });
+    refuses(() => step(client), 'ROOT_NOT_PINNED', /, but has 0 \(.{1,800}\)$/);
+  });
+
   test('a key without a certificate is no root key', () => {
     const client = rotated({ keys: newKeys(1) }, { keys: [SigningKey.plain(generatePrivateKey('p256'))] });
     refuses(() => step(client), 'ROOT_NOT_PINNED', /: no certificate\)$/);

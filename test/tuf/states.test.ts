@@ -192,3 +192,18 @@ describe('a delegation that was seen', () => {
     assert.equal(client.update().delegations.size, 0);
   });
 });
+
+test('a role that was away comes back unseen with new keys, and hidden with the old ones', () => {
+  for (const sameKeys of [false, true]) {
+    const { repository, client } = publishReleases({ snapshotBy: 'client' });
+    client.update();
+    const keys = repository.keys(releases);
+    repository.removeDelegation(releases);
+    repository.publish();
+    client.update();
+    repository.addDelegation(releases, sameKeys ? { keys } : {});
+    repository.publish();
+    if (sameKeys) refuses(() => client.update(), 'ROLLBACK', hidden);
+    else assert.equal(client.update().delegations.size, 0);
+  }
+});

@@ -88,6 +88,7 @@ describe('a tag', () => {
       sha256: Buffer.alloc(32, 0x11),
       sha512,
       length: 4096,
+      shadowed: undefined,
     });
   });
 
@@ -170,4 +171,16 @@ describe('all targets', () => {
     assert.deepEqual(all.map(({ tag }) => tag).toSorted(), ['v1', 'v2', 'v3']);
     for (const one of all) assert.deepEqual(resolveTarget(result, one.tag), one);
   });
+});
+
+test('a tag that targets means otherwise carries along what the releases role shadows', () => {
+  const { repository, client } = publishReleases();
+  repository.sign('v1', target('1'), releases);
+  repository.sign('v1', target('3'));
+  repository.sign('v2', target('2'), releases);
+  repository.sign('v2', target('2'));
+  repository.publish();
+  const result = client.update();
+  assert.deepEqual(resolveTarget(result, 'v1')?.shadowed, Buffer.alloc(32, 0x33));
+  assert.equal(resolveTarget(result, 'v2')?.shadowed, undefined);
 });

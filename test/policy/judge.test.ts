@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Digest } from '../../src/oci/reference.ts';
+import { parseDigest, parseImageReference, parseTag } from '../../src/oci/reference.ts';
+import type { Reach } from '../../src/policy/judge.ts';
+import { Judge } from '../../src/policy/judge.ts';
+import type { Rule } from '../../src/policy/rule.ts';
+import { DownloadError } from '../../src/trust/download-error.ts';
+import type { SignedTarget, TrustAnchor, TrustFailure, TrustSource } from '../../src/trust/trust.ts';
+import { RepositoryError } from '../../src/tuf/error.ts';
+
+// Rule → trust answer → verdict, over a trust source that is a plain table.
+
+function known<Value>(value: Value | undefined): Value {
+  assert.ok(value !== undefined);
+  return value;
+}
+const digestOf = (letter: string): Digest => known(parseDigest(`sha256:${letter.repeat(64)}`));
+const [signedDigest, otherDigest] = [digestOf('a'), digestOf('b')];
+const tagged = known(parseImageReference('reg.test/team/app:1.0'));
+const digested = (digest: Digest) => known(parseImageReference(`reg.test/team/app@${digest}`));
+const target: SignedTarget = {
+  kind: 'signed',
+  tag: known(parseTag('1.0')),
+  digest: signedDigest,
+  sha512: undefined,
+  shadowed: undefined,
+  length: 5,
+  role: 'targets',
+  roles: [],
+  outage: undefined,
+};
+
+/** One signed tag for every GUN, or one failure for all. `asked` says what was asked, under which anchor. */
+class TableOfTrust implements TrustSource {
+  readonly asked: (readonly [string, TrustAnchor])[] = [];
+  readonly #failure: TrustFailure | undefined;
+
+  constructor(failure?: TrustFailure) {
+    this.#failure = failure;
+  }
+
+  async resolveTag(anchor: TrustAnchor, tag: string): ReturnType<TrustSource['resolveTag']> {
+    this.asked.push([`tag ${tag}`, anchor]);
+    if (this.#failure !== undefined) return this.#failure;
+    return tag === target.tag ? target : { kind: 'unsigned', reason: 'TAG_NOT_SIGNED', roles: [] };
+  }
+
+  async resolveDigest(anchor: TrustAnchor, digest: Digest): ReturnType<TrustSource['resolveDigest']> {
+    this.asked.push([`digest ${digest}`, anchor]);
+    if (this.#failure !== undefined) return this.#failure;
+    return digest === target.digest ? target : { kind: 'unsigned', reason: 'DIGEST_NOT_SIGNED', roles: [] };
+  }
+
+  async signedTargets(): ReturnType<TrustSource['signedTargets']> {
+    return this.#failure ?? [target];
+  }
+}
+
+const ruleOf = (change: Partial<Extract<Rule, { mode: 'enforce' | 'audit' }>> = {}): Rule => ({
+  match: 'reg.test/**',
+  mode: 'enforce',
+  digests: 'signed',
+  trust: {
+    notary: 'main',
+    gunTemplate: 'guns.test/{repository}',
+    pin: { kind: 'first-use' },
+    signers: [],
+    checkEvery: 0,
+    outageGrace: 0,
+  },
+  ...change,
+});
+const neverLook = (): Promise<Reach> => Promise.reject(new Error('nobody has to look below what is signed'));
+const looks = (reach: Reach) => (): Promise<Reach> => Promise.resolve(reach);
+const unavailable: TrustFailure = { kind: 'unavailable', cause: new DownloadError('outage', 'down') };
+
+test('no rule and the modes allow and deny ask no trust', async () => {
+  for (const [rules, kind, reason] of [
+    [[], 'deny', 'NO_RULE'],
+    [[{ match: 'reg.test/team/*', mode: 'deny' }], 'deny', 'RULE_DENY'],
+    [[{ match: 'reg.test/team/*', mode: 'allow' }], 'unjudged', undefined],
+  ] as const) {
+    const trust = new TableOfTrust();
+    const { verdict, gun, answer, rule } = await new Judge(rules, trust).judge(tagged, neverLook);
+    assert.deepEqual([verdict.kind, 'reason' in verdict ? verdict.reason : undefined], [kind, reason]);
+    assert.deepEqual([gun, answer, rule, trust.asked], [undefined, undefined, rules[0], []]);
+  }
+});
+
+for (const mode of ['enforce', 'audit'] as const) {
+  test(`${mode}: a tag is resolved under the GUN and the terms of its rule, and nobody looks below it`, async () => {
+    const trust = new TableOfTrust();
+    const rule = ruleOf({ mode });
+    const judgement = await new Judge([rule], trust).judge(tagged, neverLook);
+    assert.deepEqual(judgement, {
+      image: tagged,
+      rule,
+      gun: 'guns.test/team/app',
+      answer: target,
+      verdict: { kind: 'allow', digest: signedDigest, target },
+    });
+    const [[asked, anchor] = []] = trust.asked;
+    assert.deepEqual(
+      [trust.asked.length, asked, anchor?.gun, anchor?.notary],
+      [1, 'tag 1.0', 'guns.test/team/app', 'main'],
+    );
+  });
+}
+
+test('a signed digest is allowed without a look below the others', async () => {
+  const { verdict } = await new Judge([ruleOf()], new TableOfTrust()).judge(
+    digested(signedDigest),
+    neverLook,
+  );
+  assert.deepEqual(verdict, { kind: 'allow', digest: signedDigest, target });
+});
+
+test('a digest below what is signed is allowed as itself, on the signature of what it stands below', async () => {
+  const judge = new Judge([ruleOf()], new TableOfTrust());
+  const { verdict, answer } = await judge.judge(
+    digested(otherDigest),
+    looks({ kind: 'below', parent: target }),
+  );
+  assert.deepEqual(verdict, { kind: 'allow', digest: otherDigest, target });
+  assert.equal(answer, target);
+});
+
+test('a digest nowhere below is denied, and one that was not looked for to the end is undecided', async () => {
+  const judge = new Judge([ruleOf()], new TableOfTrust());
+  for (const [reach, kind, reason] of [
+    [{ kind: 'nowhere' }, 'deny', 'DIGEST_NOT_SIGNED'],
+    [{ kind: 'unknown', finding: 'an index could not be read' }, 'unavailable', 'UPSTREAM_UNAVAILABLE'],
+  ] as const) {
+    const { verdict } = await judge.judge(digested(otherDigest), looks(reach));
+    assert.deepEqual([verdict.kind, 'reason' in verdict && verdict.reason], [kind, reason]);
+  }
+});
+
+test('a digest that trust data says nothing usable of is not looked for', async () => {
+  for (const [failure, kind] of [
+    [unavailable, 'unavailable'],
+    [{ kind: 'invalid', error: new RepositoryError('EXPIRED', 'old') }, 'deny'],
+    [{ kind: 'unsigned', reason: 'REPOSITORY_NOT_SIGNED', roles: [] }, 'deny'],
+  ] as const) {
+    const { verdict } = await new Judge([ruleOf()], new TableOfTrust(failure)).judge(
+      digested(otherDigest),
+      neverLook,
+    );
+    assert.equal(verdict.kind, kind);
+  }
+});
+
+test('trust data that becomes unusable between two questions about a digest decides for no', async () => {
+  const trust = new TableOfTrust();
+  trust.signedTargets = () => Promise.resolve(unavailable);
+  const { verdict, answer } = await new Judge([ruleOf()], trust).judge(digested(otherDigest), neverLook);
+  assert.deepEqual([verdict.kind, answer], ['unavailable', unavailable]);
+});
+
+test('digests: any leaves digests unjudged, and tags judged', async () => {
+  const trust = new TableOfTrust(unavailable);
+  const judge = new Judge([ruleOf({ digests: 'any' })], trust);
+  assert.deepEqual((await judge.judge(digested(otherDigest), neverLook)).verdict, { kind: 'unjudged' });
+  assert.equal(trust.asked.length, 0);
+  assert.equal((await judge.judge(tagged, neverLook)).verdict.kind, 'unavailable');
+});
+
+test('coverage is what the rule alone says: for what names neither tag nor digest', () => {
+  for (const [rules, kind] of [
+    [[], 'deny'],
+    [[{ match: 'reg.test/team/*', mode: 'deny' }], 'deny'],
+    [[{ match: 'reg.test/team/*', mode: 'allow' }], 'unjudged'],
+    [[ruleOf()], 'unjudged'],
+    [[ruleOf({ mode: 'audit' })], 'unjudged'],
+  ] as const) {
+    assert.equal(new Judge(rules, new TableOfTrust()).coverage(tagged).kind, kind);
+  }
+});

@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { test } from 'node:test';
+import { issueCertificate } from '../../src/demo/certificate.ts';
+import type { Image } from '../../src/demo/image.ts';
+import { buildImage } from '../../src/demo/image.ts';
+import { digestOf } from '../../src/demo/registry/content.ts';
+import type { HttpAnswer, HttpOptions } from '../world/http.ts';
+import { at } from '../world/http.ts';
+import type { ConfigurationTree, World } from '../world/world.ts';
+import { startWorld } from '../world/world.ts';
+import { withRegistry } from './evidence.ts';
+
+const image = buildImage('pushed');
+const [layer = Buffer.alloc(0)] = image.layers;
+
+async function pushWorld(
+  t: TestContext,
+  push: 'allow' | 'deny',
+  config: ConfigurationTree = {},
+): Promise<World> {
+  return startWorld(t, {
+    config: (tree) => ({ ...withRegistry(tree, { push }), ...config }),
+  });
+}
+
+/** A client at one door: which path, query and transport it uses is all that differs from door to door. */
+interface Client {
+  readonly name: string;
+  readonly query: string;
+  readonly ca?: string;
+  readonly send: (target: string, options?: HttpOptions) => Promise<HttpAnswer>;
+}
+
+function clientOf({ proxy }: World, name = 'team/app', query = '', ca?: string): Client {
+  const send = (target: string, options: HttpOptions = {}): Promise<HttpAnswer> =>
+    proxy.request(target, { ...options, ...(ca !== undefined && { ca }) });
+  return { name, query, send };
+}
+
+/** The address of the next request, as a client reads it; it leads back to the door that was asked. */
+function next({ headers }: HttpAnswer, { name, query }: Client): string {
+  const location = String(headers.location);
+  assert.ok(location.startsWith(`/v2/${name}/`), location);
+  assert.ok(query === '' || location.includes(query.slice(1)), location);
+  return location;
+}
+
+const withDigest = (location: string, digest: string): string =>
+  `${location}${location.includes('?') ? '&' : '?'}digest=${digest}`;
+
+async function pushChunked(client: Client, blob: Buffer): Promise<void> {
+  const opened = await client.send(`/v2/${client.name}/blobs/uploads/${client.query}`, { method: 'POST' });
+  assert.equal(opened.status, 202);
+  const headers = { 'transfer-encoding': 'chunked' };
+  const patched = await client.send(next(opened, client), { method: 'PATCH', headers, body: blob });
+  assert.deepEqual([patched.status, patched.headers.range], [202, `0-${blob.length - 1}`]);
+  const state = await client.send(next(patched, client));
+  assert.equal(state.status, 204);
+  const done = await client.send(withDigest(next(patched, client), digestOf(blob)), { method: 'PUT' });
+  assert.deepEqual([done.status, done.headers['docker-content-digest']], [201, digestOf(blob)]);
+  next(done, client);
+}
+
+async function pushWhole(client: Client, blob: Buffer): Promise<void> {
+  const start = `/v2/${client.name}/blobs/uploads/${client.query}`;
+  const done = await client.send(withDigest(start, digestOf(blob)), { method: 'POST', body: blob });
+  assert.equal(done.status, 201);
+  next(done, client);
+}
+
+async function pushManifest(client: Client, { bytes, mediaType, digest }: Image, tag: string): Promise<void> {
+  const headers = { 'content-type': mediaType };
+  const target = `/v2/${client.name}/manifests/${tag}${client.query}`;
+  const done = await client.send(target, { method: 'PUT', headers, body: bytes });
+  assert.deepEqual([done.status, done.headers['docker-content-digest']], [201, digest]);
+  next(done, client);
+}
+
+async function pushAndPull(world: World, client: Client): Promise<void> {
+  for (const blob of [image.config, layer])
+    assert.equal(
+      (await client.send(`/v2/${client.name}/blobs/${digestOf(blob)}${client.query}`, { method: 'HEAD' }))
+        .status,
+      404,
+    );
+  await pushChunked(client, layer);
+  await pushWhole(client, image.config);
+  await pushManifest(client, image, '1.0');
+  assert.deepEqual(world.registry.repository('team/app').find('1.0')?.bytes, image.bytes);
+
+  const pull = (): Promise<HttpAnswer> => client.send(`/v2/${client.name}/manifests/1.0${client.query}`);
+  assert.equal(at((await pull()).json, 'errors', 0, 'detail', 'reason'), 'REPOSITORY_NOT_SIGNED');
+  world.notary.sign('team/app', '1.0', image);
+  const pulled = await pull();
+  assert.deepEqual([pulled.status, pulled.body], [200, image.bytes]);
+  assert.deepEqual(
+    (await client.send(`/v2/${client.name}/blobs/${digestOf(layer)}${client.query}`)).body,
+    layer,
+  );
+}
+
+for (const [what, name, query] of [
+  ['', 'team/app', ''],
+  [' below a prefix', 'reg.test/team/app', ''],
+  [' with ns', 'team/app', '?ns=reg.test'],
+] as const) {
+  test(`an image is pushed${what}, refused until it is signed, and then served`, async (t) => {
+    const world = await pushWorld(t, 'allow');
+    await pushAndPull(world, clientOf(world, name, query));
+  });
+}
+
+test('an image is pushed over TLS, refused until it is signed, and then served', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'tufgate-tls-'));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const cert = issueCertificate({
+    commonNames: ['gate.test'],
+    hosts: ['127.0.0.1'],
+    key: privateKey,
+    usages: ['serverAuth'],
+    notBefore: new Date(Date.now() - 86_400_000),
+    notAfter: new Date(Date.now() + 86_400_000),
+  });
+  const tls = { cert_file: join(directory, 'cert.pem'), key_file: join(directory, 'key.pem') };
+  await writeFile(tls.cert_file, cert);
+  await writeFile(tls.key_file, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  const world = await pushWorld(t, 'allow', { tls });
+  await pushAndPull(world, clientOf(world, 'team/app', '', cert));
+});
+
+test('a public_url stands before every address that a push is sent on to', async (t) => {
+  const world = await pushWorld(t, 'allow', { public_url: 'https://gate.example' });
+  const opened = await world.proxy.request('/v2/team/app/blobs/uploads/', { method: 'POST' });
+  assert.match(
+    String(opened.headers.location),
+    /^https:\/\/gate\.example\/v2\/team\/app\/blobs\/uploads\/[0-9a-f-]+/,
+  );
+});
+
+test('a blob of a neighbour is mounted, and an upload can be given up', async (t) => {
+  const world = await pushWorld(t, 'allow');
+  const client = clientOf(world);
+  world.registry.repository('team/base').putBlob(layer);
+  const start = '/v2/team/app/blobs/uploads/';
+  const mounted = await client.send(`${start}?mount=${digestOf(layer)}&from=team/base`, { method: 'POST' });
+  assert.equal(mounted.status, 201);
+  assert.ok(world.registry.repository('team/app').blobs.has(digestOf(layer)));
+  const upload = next(await client.send(start, { method: 'POST' }), client);
+  assert.equal((await client.send(upload, { method: 'DELETE' })).status, 204);
+  assert.equal((await client.send(upload)).status, 404);
+});
+
+test('what the registry says of a bad push reaches the client', async (t) => {
+  const world = await pushWorld(t, 'allow');
+  const client = clientOf(world);
+  const wrong = await client.send(`/v2/team/app/blobs/uploads/?digest=${image.digest}`, {
+    method: 'POST',
+    body: 'x',
+  });
+  assert.deepEqual([wrong.status, at(wrong.json, 'errors', 0, 'code')], [400, 'DIGEST_INVALID']);
+});
+
+test('with push: deny, nothing that writes reaches the registry', async (t) => {
+  const { proxy, registry } = await pushWorld(t, 'deny');
+  for (const [method, target, allow] of [
+    ['POST', '/v2/team/app/blobs/uploads/', ''],
+    ['POST', `/v2/team/app/blobs/uploads/?mount=${image.digest}&from=team/base`, ''],
+    ['PATCH', '/v2/team/app/blobs/uploads/session', ''],
+    ['PUT', `/v2/team/app/blobs/uploads/session?digest=${image.digest}`, ''],
+    ['GET', '/v2/team/app/blobs/uploads/session', ''],
+    ['DELETE', '/v2/team/app/blobs/uploads/session', ''],
+    ['PUT', '/v2/team/app/manifests/1.0', 'GET, HEAD'],
+    ['DELETE', `/v2/team/app/manifests/${image.digest}`, 'GET, HEAD'],
+    ['DELETE', `/v2/team/app/blobs/${image.digest}`, 'GET, HEAD'],
+  ] as const) {
+    const refused = await proxy.request(target, { method, body: method === 'GET' ? '' : 'x' });
+    assert.deepEqual([refused.status, refused.headers.allow], [405, allow], `${method} ${target}`);
+    assert.equal(at(refused.json, 'errors', 0, 'code'), 'UNSUPPORTED');
+  }
+  assert.equal(registry.requests.length, 0);
+});
+
+test('a method that no endpoint has is 405, whether pushes are carried or not', async (t) => {
+  for (const push of ['allow', 'deny'] as const) {
+    const { proxy, registry } = await pushWorld(t, push);
+    for (const [method, target] of [
+      ['POST', '/v2/team/app/manifests/1.0'],
+      ['PATCH', '/v2/team/app/manifests/1.0'],
+      ['OPTIONS', '/v2/team/app/manifests/1.0'],
+      ['TRACE', '/v2/'],
+      ['PUT', '/v2/team/app/tags/list'],
+      ['DELETE', '/v2/'],
+    ] as const) {
+      assert.equal((await proxy.request(target, { method })).status, 405, `${method} ${target}`);
+    }
+    assert.equal(registry.requests.length, 0);
+  }
+});
