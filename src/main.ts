@@ -15,7 +15,17 @@ interface FileOption {
 }
 
 const defaultConfig = 'config/tufgate.yaml';
-const write = (text: string): void => void process.stdout.write(text);
+
+/** The output of every verb but `serve`, whose log bears more. */
+function write(text: string): void {
+  if (process.stdout.listenerCount('error') === 0) {
+    process.stdout.on('error', (error: Error & { code?: string }) => {
+      // Whoever reads has seen enough (`| head`), and still gets the exit status.
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
+  process.stdout.write(text);
+}
 
 /** Arguments to one verb; gives the exit status. */
 async function run(args: readonly string[]): Promise<number> {

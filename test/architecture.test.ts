@@ -62,7 +62,7 @@ const hands: readonly RegExp[] = [
 
 const mostFiles = 12;
 /** Folders above the dozen: those whose nouns are so many in the specification, or whose one story has so many steps. */
-const largerFolders: Readonly<Record<string, number>> = { 'src/tuf': 14, 'src/proxy': 16 };
+const largerFolders: Readonly<Record<string, number>> = { 'src/tuf': 16, 'src/proxy': 16 };
 test('imports point down the house, and never up', () => {
   const text = `import type { Rule } from './rule.ts';
     import { parseTag } from '../oci/reference.ts';
@@ -136,7 +136,7 @@ test('a folder of src has at most a dozen files, or the number that is written d
   const added = (folder: string, count: number): Source[] =>
     Array.from({ length: count }, (_, index) => ({ path: `${folder}/${index}.ts`, text: '' }));
   assert.deepEqual(largeFolders(added('src/oci', 13)), ['src/oci has 13 files, not at most 12']);
-  assert.deepEqual(largeFolders(added('src/tuf', 15)), ['src/tuf has 15 files, not at most 14']);
+  assert.deepEqual(largeFolders(added('src/tuf', 17)), ['src/tuf has 17 files, not at most 16']);
   for (const [folder, most] of Object.entries(largerFolders)) {
     assert.ok(most > mostFiles && sources.some(({ path }) => dirname(path) === folder), folder);
   }

@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.ts';
+import type { Config, Notary, Registry } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { acceptManifests } from '../oci/media-type.ts';
 import { DownloadError } from '../trust/download-error.ts';
@@ -6,6 +6,7 @@ import { NotaryClient } from '../trust/notary-client.ts';
 import { wireError } from '../trust/token-client.ts';
 import { Agent } from 'undici';
 import { exit } from './exit.ts';
+import { printable } from './output.ts';
 
 export interface CheckOptions {
   readonly online: boolean;
@@ -17,24 +18,20 @@ export async function check(configPath: string, { online, write }: CheckOptions)
   const config = loadConfig(configPath, process.env);
   write(`${configPath}: ok: ${summary(config)}\n`);
   if (!online) return exit.ok;
+  const { downloadTimeout } = config.limits;
   const answers = await Promise.all([
     ...[...config.registries.values()].map(async (registry) => ({
       what: `registry ${registry.name} at ${registry.upstream}`,
-      answer: await askRegistry(registry.upstream, registry.ca, config.limits.downloadTimeout),
+      answer: await answered(registry.upstream, () => askRegistry(registry, downloadTimeout)),
     })),
-    ...[...config.notaries.values()].map(async (notary) => {
-      const client = new NotaryClient(notary, config.limits.downloadTimeout);
-      const answer = await answered(() => client.ping());
-      await client.close();
-      return { what: `notary ${notary.name} at ${notary.url}`, answer };
-    }),
+    ...[...config.notaries.values()].map(async (notary) => ({
+      what: `notary ${notary.name} at ${notary.url}`,
+      answer: await answered(notary.url, () => askNotary(notary, downloadTimeout)),
+    })),
   ]);
   for (const { what, answer } of answers) {
-    write(
-      answer instanceof DownloadError
-        ? `${what}: FAILED: ${answer.message}\n`
-        : `${what}: answers ${answer}\n`,
-    );
+    const found = answer instanceof DownloadError ? `FAILED: ${answer.message}` : `answers ${answer}`;
+    write(`${printable(`${what}: ${found}`)}\n`);
   }
   return answers.some(({ answer }) => answer instanceof DownloadError) ? exit.undecided : exit.ok;
 }
@@ -48,15 +45,11 @@ function summary({ registries, notaries, rules }: Config): string {
   ].join(', ');
 }
 
-async function askRegistry(
-  upstream: string,
-  ca: string | undefined,
-  timeout: number,
-): Promise<number | DownloadError> {
+async function askRegistry({ upstream, ca }: Registry, timeout: number): Promise<number> {
   const agent = new Agent({
     connect: { timeout, rejectUnauthorized: true, ...(ca !== undefined && { ca }) },
   });
-  const answer = await answered(async () => {
+  try {
     const response = await agent.request({
       origin: upstream,
       path: '/v2/',
@@ -66,17 +59,27 @@ async function askRegistry(
     });
     await response.body.dump();
     return response.statusCode;
-  });
-  await agent.destroy();
-  // 401 is how a registry says that it is one (distribution-spec end-1).
-  if (answer instanceof DownloadError || answer === 200 || answer === 401) return answer;
-  return new DownloadError('protocol', `/v2/ answers ${answer}, so this is no registry`);
+  } finally {
+    await agent.destroy();
+  }
 }
 
-async function answered(ask: () => Promise<number>): Promise<number | DownloadError> {
+async function askNotary(notary: Notary, timeout: number): Promise<number> {
+  const client = new NotaryClient(notary, timeout);
   try {
-    return await ask();
+    return await client.ping();
+  } finally {
+    await client.close();
+  }
+}
+
+async function answered(url: string, ask: () => Promise<number>): Promise<number | DownloadError> {
+  try {
+    const status = await ask();
+    // 401 is how registries and notaries say who they are (distribution-spec end-1, notary-v1 §1).
+    if (status === 200 || status === 401) return status;
+    return new DownloadError('protocol', `/v2/ answers ${status}, not 200 or 401`, { status });
   } catch (error) {
-    return wireError(error, 'it');
+    return wireError(error, new URL(url).host);
   }
 }

@@ -11,6 +11,7 @@ import type { VerifiedRole } from '../trust/trust.ts';
 import { exit } from './exit.ts';
 import { metricsFor, openCourt } from './gate.ts';
 import { imageIn, notAnImage } from './image.ts';
+import { printable } from './output.ts';
 
 export interface ExplainOptions {
   readonly json: boolean;
@@ -148,7 +149,7 @@ function asText(judgement: Judgement, upstream: UpstreamView, hasLost: boolean):
   const width = Math.max(...steps.map(([name]) => name.length));
   return [
     printReference(image),
-    ...steps.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`),
+    ...steps.map(([name, value]) => printable(`  ${name.padEnd(width)}  ${value}`)),
     '',
   ].join('\n');
 }

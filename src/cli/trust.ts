@@ -1,4 +1,5 @@
-import { createInterface } from 'node:readline/promises';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import type { ImageReference } from '../oci/reference.ts';
@@ -9,12 +10,14 @@ import { DownloadError } from '../trust/download-error.ts';
 import { NotaryClient } from '../trust/notary-client.ts';
 import { SqliteTrustStore } from '../trust/sqlite-trust-store.ts';
 import type { StoredRecord } from '../trust/trust-store.ts';
+import { StateError } from '../trust/trust-store.ts';
 import { RepositoryError } from '../tuf/error.ts';
 import { knownIds } from '../tuf/key.ts';
 import type { Root } from '../tuf/metadata.ts';
 import { readRoot } from '../tuf/metadata.ts';
 import { exit } from './exit.ts';
 import { imageIn, notAnImage } from './image.ts';
+import { printable } from './output.ts';
 
 type Write = (text: string) => void;
 type JudgedRule = Extract<Rule, { mode: 'enforce' | 'audit' }>;
@@ -54,12 +57,14 @@ export async function trustPin(text: string, configPath: string, write: Write): 
   try {
     const limit = { most: config.limits.rootBytes, excess: 'MALFORMED', fresh: true } as const;
     const root = readRoot(await client.of(gun).fetch('root', limit));
-    write(pinAsText(gun, root));
+    write(pinAsText(subject, root));
     return exit.ok;
   } catch (error) {
     if (error instanceof DownloadError || error instanceof RepositoryError) {
-      process.stderr.write(`tufgate: no root of ${gun} to pin: ${error.message}\n`);
-      return error instanceof DownloadError && error.failure !== 'missing' ? exit.undecided : exit.refused;
+      const isMissing = error instanceof DownloadError && error.failure === 'missing';
+      const finding = isMissing ? `notary ${notary.name} has no trust data for ${gun}` : error.message;
+      process.stderr.write(`${printable(`tufgate: no root to pin: ${finding}`)}\n`);
+      return error instanceof RepositoryError || isMissing ? exit.refused : exit.undecided;
     }
     throw error;
   } finally {
@@ -77,24 +82,37 @@ export async function trustReset(
   if (subject === undefined) return exit.usage;
   const { config, rule, gun } = subject;
   return withStore(config, async (store) => {
-    const record = await store.load(rule.trust.notary, gun).catch((error: unknown) => {
-      // A damaged record is a reason to reset, and not one against it.
-      process.stderr.write(`tufgate: ${error instanceof Error ? error.message : String(error)}\n`);
-      return undefined;
-    });
-    if (record !== undefined) write(recordAsText(subject, record));
+    const record = await loadEvenDamaged(store, rule.trust.notary, gun);
+    if (record !== 'damaged') write(recordAsText(subject, record));
+    if (record === undefined) return exit.ok;
+    const start =
+      rule.trust.pin.kind === 'first-use'
+        ? 'and whoever signed it (first_use)'
+        : `if the pin of rule ${rule.match} fits`;
     write(
       `Forgetting ${gun} gives up its protection against rollback: whatever the notary serves next\n` +
-        `is trusted from the pin of rule ${rule.match} on, however old it is.\n`,
+        `is trusted however old it is, ${start}.\n`,
     );
-    if (!yes && !(await confirmed(gun))) {
-      write('Nothing was forgotten.\n');
-      return exit.refused;
-    }
-    const known = await store.forget(rule.trust.notary, gun);
-    write(known ? `Forgot ${gun}.\n` : `There was nothing to forget of ${gun}.\n`);
+    if (!yes && !(await confirmed(gun))) return exit.refused;
+    await store.forget(rule.trust.notary, gun);
+    write(`Forgot ${gun}.\n`);
     return exit.ok;
   });
+}
+
+async function loadEvenDamaged(
+  store: SqliteTrustStore,
+  notary: string,
+  gun: string,
+): Promise<StoredRecord | 'damaged' | undefined> {
+  try {
+    return await store.load(notary, gun);
+  } catch (error) {
+    if (!(error instanceof StateError)) throw error;
+    // A damaged record is a reason to reset, and not one against it.
+    process.stderr.write(`tufgate: ${error.message}\n`);
+    return 'damaged';
+  }
 }
 
 function subjectOf(text: string, configPath: string): Subject | undefined {
@@ -106,7 +124,10 @@ function subjectOf(text: string, configPath: string): Subject | undefined {
   }
   const rule = ruleFor(config.rules, image.registry, image.repository);
   if (rule === undefined || !('trust' in rule)) {
-    process.stderr.write(`tufgate: no rule asks a notary about ${printReference(image)}\n`);
+    const { registry, repository } = image;
+    const found = rule === undefined ? 'no rule matches it' : `${rule.match} is mode ${rule.mode}`;
+    const name = printReference({ registry, repository });
+    process.stderr.write(`tufgate: no rule asks a notary about ${name}: ${found}\n`);
     return undefined;
   }
   return { config, image, rule, gun: gunOf(rule.trust, image.registry, image.repository) };
@@ -127,12 +148,18 @@ async function withStore<Result>(
 /** Asks for the GUN itself, so that no habit answers. Without a terminal there is nobody to ask. */
 async function confirmed(gun: string): Promise<boolean> {
   if (!process.stdin.isTTY) {
-    process.stderr.write('tufgate: not a terminal: say --yes\n');
+    process.stderr.write(
+      'tufgate: no terminal to ask on: nothing was forgotten; --yes forgets without asking\n',
+    );
     return false;
   }
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await terminal.question(`Type ${gun} to forget it: `);
+  terminal.setPrompt(`Type ${gun} to forget it: `);
+  terminal.prompt();
+  // Ctrl-D and Ctrl-C close it without a line.
+  const [answer] = (await Promise.race([once(terminal, 'line'), once(terminal, 'close')])) as [string?];
   terminal.close();
+  if (answer !== gun) process.stderr.write('\ntufgate: nothing was forgotten\n');
   return answer === gun;
 }
 
@@ -163,16 +190,18 @@ function recordAsText(subject: Subject, record: StoredRecord | undefined): strin
     `${gun} at notary ${notary}`,
     `  root version ${root.version}, keys ${root.keys.join(', ')}`,
     ...floors.map(({ role, version, sha256 }) => `  ${role} at least version ${version}, SHA-256 ${sha256}`),
-    `  last confirmed ${confirmedAt ?? 'never'}`,
+    confirmedAt === null ? '  never verified as a whole' : `  verified as a whole at ${confirmedAt}`,
     '',
   ].join('\n');
 }
 
-function pinAsText(gun: string, root: Root): string {
-  const ids = root.roles.root.keys.map((key) => knownIds(key)[0]);
+function pinAsText({ gun, rule }: Subject, root: Root): string {
+  const { keys, threshold } = root.roles.root;
+  const ids = keys.map((key) => knownIds(key)[0]);
   return [
-    `# root version ${root.version} of ${gun}, as the notary serves it now (threshold ${root.roles.root.threshold}).`,
-    '# Compare the ids with its publisher (docker trust inspect, notary key list) before you paste this.',
+    `# Root version ${root.version} of ${gun}, as the notary serves it now, unverified: ask its publisher whether`,
+    `# these are the root keys (docker trust inspect, notary key list) before you paste them into rule ${rule.match}.`,
+    ...(threshold > 1 ? [`# ${threshold} of them have to sign.`] : []),
     'root:',
     `  keys: [${ids.join(', ')}]`,
     '',

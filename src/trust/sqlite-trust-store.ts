@@ -192,7 +192,6 @@ function create(path: string): void {
     const database = new DatabaseSync(draft);
     database.exec(`BEGIN; ${schema} PRAGMA user_version = ${schemaVersion}; COMMIT;`);
     database.close();
-    chmodSync(draft, 0o600);
     // A link and no renaming, which would replace what another process has just begun.
     linkSync(draft, path);
   } catch (error) {

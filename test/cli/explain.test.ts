@@ -171,6 +171,20 @@ test('a tag that the registry does not have is no error of the registry', async 
   assert.deepEqual(json['upstream'], { digest: null, drift: false, error: null });
 });
 
+test('what a notary serves does not reach the terminal as a command', async (t) => {
+  const world = await startSigned(t);
+  world.notary.repository('team/app').forge('timestamp', {
+    signed: (signed) => {
+      signed['_type'] = '\u009b2J\u202e';
+    },
+  });
+  world.notary.repository('team/app').publish();
+  const { status, stdout } = await explain(world, 'team/app:1.0');
+  assert.equal(status, 1);
+  assert.match(stdout, /failed +MALFORMED: _type is "\?2J\?"/);
+  assert.match(stdout, /^[\x20-\x7e\n]+$/);
+});
+
 test('what is no image of a configured registry is wrong usage, and the registries are named', async (t) => {
   const world = await startWorld(t);
   for (const image of ['docker.io/library/alpine', 'Upper/Case', 'team/app@sha256:short']) {

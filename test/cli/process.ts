@@ -23,13 +23,17 @@ export interface Run {
 
 /** Runs one verb to its end, without a terminal. */
 export async function tufgate(...args: readonly string[]): Promise<Run> {
-  const child = spawn(launcher, args, {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: longestRun,
-    killSignal: 'SIGKILL',
-  });
+  const child = run(args);
   const [status, stdout, stderr] = await Promise.all([ended(child), text(child.stdout), text(child.stderr)]);
   return { status, stdout, stderr };
+}
+
+/** The same, with nobody who reads what it prints. */
+export async function tufgateUnread(...args: readonly string[]): Promise<Omit<Run, 'stdout'>> {
+  const child = run(args);
+  child.stdout.destroy();
+  const [status, stderr] = await Promise.all([ended(child), text(child.stderr)]);
+  return { status, stderr };
 }
 
 /** Takes a world and changes to its configuration; gives a file with them, and with a state of its own. */
@@ -135,6 +139,11 @@ async function pull(
 ): Promise<HttpAnswer & { readonly reason: unknown }> {
   const answered = await send(origin, `/v2/${repository}/manifests/${reference}`);
   return { ...answered, reason: at(answered.json, 'errors', 0, 'detail', 'reason') };
+}
+
+function run(args: readonly string[]) {
+  const options = { timeout: longestRun, killSignal: 'SIGKILL' } as const;
+  return spawn(launcher, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
 }
 
 function ended(child: ChildProcess): Promise<number | null> {

@@ -19,7 +19,7 @@ interface Case {
   /** Default: the tag 1.0. */
   readonly reference?: string;
   /** After the first pull, which was of the signed tag 1.0. */
-  readonly then?: (world: World, repository: string) => void;
+  readonly afterwards?: (world: World, repository: string) => void;
   readonly expected: readonly [verdict: string, reason: string | null, status: number, answered: number];
 }
 
@@ -40,7 +40,7 @@ const cases: readonly Case[] = [
   { repository: 'pinned/app', expected: denied('ROOT_NOT_PINNED') },
   {
     repository: 'judged/expired',
-    then: ({ notary }, name) => {
+    afterwards: ({ notary }, name) => {
       notary.repository(name).setExpires('timestamp', new Date(Date.now() - 1000));
       notary.repository(name).publish();
     },
@@ -48,7 +48,7 @@ const cases: readonly Case[] = [
   },
   {
     repository: 'judged/rolled-back',
-    then: ({ notary }, name) => {
+    afterwards: ({ notary }, name) => {
       notary.repository(name).setVersion('timestamp', 1);
       notary.sign(name, '1.0', index);
     },
@@ -56,7 +56,7 @@ const cases: readonly Case[] = [
   },
   {
     repository: 'judged/two-tongues',
-    then: ({ notary }, name) => {
+    afterwards: ({ notary }, name) => {
       notary.repository(name).setVersion('timestamp', notary.repository(name).version('timestamp'));
       notary.sign(name, '1.0', other);
     },
@@ -64,7 +64,7 @@ const cases: readonly Case[] = [
   },
   {
     repository: 'judged/forged',
-    then: ({ notary }, name) => {
+    afterwards: ({ notary }, name) => {
       notary.repository(name).forge('targets', { keys: [SigningKey.plain(generatePrivateKey('p256'))] });
       notary.repository(name).publish();
     },
@@ -72,7 +72,7 @@ const cases: readonly Case[] = [
   },
   {
     repository: 'judged/altered',
-    then: ({ notary }, name) => {
+    afterwards: ({ notary }, name) => {
       notary.sign(name, '1.0', other);
       notary.fault(
         name,
@@ -84,17 +84,17 @@ const cases: readonly Case[] = [
   },
   {
     repository: 'judged/portal',
-    then: ({ notary }, name) => notary.fault(name, 'root', loginPage),
+    afterwards: ({ notary }, name) => notary.fault(name, 'root', loginPage),
     expected: denied('MALFORMED'),
   },
   {
     repository: 'judged/down',
-    then: ({ notary }, name) => notary.fault(name, 'timestamp', answer(503)),
+    afterwards: ({ notary }, name) => notary.fault(name, 'timestamp', answer(503)),
     expected: undecided('NOTARY_UNAVAILABLE'),
   },
   {
     repository: 'judged/locked-out',
-    then: ({ notary }, name) => notary.fault(name, 'timestamp', answer(403)),
+    afterwards: ({ notary }, name) => notary.fault(name, 'timestamp', answer(403)),
     expected: undecided('NOTARY_UNAUTHORIZED'),
   },
 ];
@@ -118,15 +118,15 @@ test('explain decides as the pull does', async (t) => {
     },
   });
   const { notary, registry, proxy } = world;
-  for (const { repository, reference = '1.0', then, expected } of cases) {
+  for (const { repository, reference = '1.0', afterwards, expected } of cases) {
     await t.test(`${repository}: ${expected[1] ?? expected[0]}`, async () => {
       registry.put(repository, index, '1.0');
       registry.put(repository, other, '2.0');
       notary.sign(repository, '1.0', index);
       notary.repository(repository).publish(); // Now there is an older timestamp to roll back to.
-      if (then !== undefined) {
+      if (afterwards !== undefined) {
         assert.equal((await proxy.pull(`${repository}:1.0`)).status, 200);
-        then(world, repository);
+        afterwards(world, repository);
       }
       const image = `${repository}${reference.includes(':') ? '@' : ':'}${reference}`;
       const explained = await tufgate('explain', image, '--json', '-c', proxy.configPath);

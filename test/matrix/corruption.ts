@@ -46,7 +46,6 @@ export const both = (outcome: Outcome) => ({ cold: outcome, warm: outcome });
 export const split = (cold: Outcome, warm: Outcome) => ({ cold, warm });
 export const all = (outcome: Outcome): Expected =>
   Object.fromEntries(roles.map((role) => [role, both(outcome)]));
-/** The roles that root.json or targets.json says who signs: all but root, which says it of itself. */
 export const allBut = (role: RoleName, outcome: Outcome): Expected => ({ ...all(outcome), [role]: {} });
 
 const unlessRoot = (role: RoleName): boolean => role !== 'root';
@@ -77,35 +76,36 @@ export function resigned(
   return forged(what, forgery, expected, extra);
 }
 
-/** What root.json or targets.json says of who signs the role is wrong; `by` sign the role's file in place of its key. */
-export function delegated(
-  what: string,
-  change: (terms: Terms, role: RoleName) => void,
-  by: (honest: SigningKey) => readonly SigningKey[],
-  expected: Expected,
-  extra: Extra = {},
-): Corruption {
-  const make = ({ repository }: Place, role: RoleName): void => {
-    const parent = role === 'targets/releases' ? 'targets' : 'root';
-    const [honest] = repository.keys(role);
-    if (honest === undefined) throw new TypeError(`${role} has no key`);
-    repository.forge(parent, { signed: (signed) => change(termsOf(signed, role), role) });
-    repository.forge(role, { keys: by(honest) });
-  };
-  return { what, expected, make, onTheWire: false, rootStands: unlessRoot, ...extra };
-}
-
-/** What stands of a role in the file that says who signs it. */
+/** A role, its honest key, and what the file that names its keys (root.json, or targets.json) says of it. */
 export interface Terms {
+  readonly role: RoleName;
+  readonly honest: SigningKey;
   readonly entry: JsonObject;
   readonly keys: JsonObject;
 }
 
-function termsOf(signed: JsonObject, role: RoleName): Terms {
-  if (role !== 'targets/releases')
-    return { entry: objectAt(signed, 'roles', role), keys: objectAt(signed, 'keys') };
-  const delegations = objectAt(signed, 'delegations');
-  return { entry: at(delegations, ['roles', '0']), keys: objectAt(delegations, 'keys') };
+/** What is said of who signs the role is wrong; `by` sign the role's file in place of its key. */
+export function delegated(
+  what: string,
+  change: (terms: Terms) => void,
+  by: (honest: SigningKey, role: RoleName) => readonly SigningKey[],
+  expected: Expected,
+  extra: Extra = {},
+): Corruption {
+  const make = ({ repository }: Place, role: RoleName): void => {
+    const [honest] = repository.keys(role);
+    if (honest === undefined) throw new TypeError(`${role} has no key`);
+    const isBase = role !== 'targets/releases';
+    repository.forge(isBase ? 'root' : 'targets', {
+      signed: (signed) => {
+        const above = isBase ? signed : objectAt(signed, 'delegations');
+        const entry = at(above, ['roles', isBase ? role : '0']);
+        change({ role, honest, entry, keys: objectAt(above, 'keys') });
+      },
+    });
+    repository.forge(role, { keys: by(honest, role) });
+  };
+  return { what, expected, make, onTheWire: false, rootStands: unlessRoot, ...extra };
 }
 
 /** What the parent (the timestamp, or the snapshot) states of the role's file is wrong; the file itself is honest. */

@@ -56,7 +56,11 @@ const keys: Readonly<Record<RoleName, RoleKeys>> = {
   'targets/releases': { keys: [steadyKey()] },
 };
 
-export const rootPin = keys.root.keys[0]?.spkiSha256 ?? '';
+/** Root keys that the pin knows, but the repository does not yet. */
+export const moreRootKeys: readonly [SigningKey, SigningKey] = [steadyRootKey(), steadyRootKey()];
+export const pinned: readonly string[] = [...keys.root.keys, ...moreRootKeys].map(
+  ({ spkiSha256 }) => spkiSha256,
+);
 /** Keys of nobody that the repository knows, of which one is under a certificate. */
 export const strangers: readonly SigningKey[] = Array.from({ length: 64 }, () => steadyKey());
 export const rootStranger = steadyRootKey();

@@ -1,9 +1,9 @@
 import type { Signature, SigningKey } from '../../src/demo/signing/key.ts';
 import type { JsonObject, JsonValue } from '../../src/demo/signing/signed-file.ts';
 import type { Corruption, Expected, Place, RoleName, Terms } from './corruption.ts';
-import { all, allBut, always, both, delegated, forged, roles, split } from './corruption.ts';
+import { all, delegated, forged, roles, split } from './corruption.ts';
 import { put, renamed, replaced, twice } from './document.ts';
-import { rootStranger, steadyKey, steadyRootKey, strangers } from './fixture.ts';
+import { moreRootKeys, rootStranger, steadyKey, steadyRootKey, strangers } from './fixture.ts';
 
 // Who signed what, how often, and under which name (notary-v1 §5.2, §5.3).
 
@@ -31,12 +31,17 @@ const raw = ({ sig }: Signature): Buffer => Buffer.from(sig, 'base64');
 const withBytes = (honest: Signature, bytes: Uint8Array): readonly Signature[] => [
   { ...honest, sig: Buffer.from(bytes).toString('base64') },
 ];
-const signers = (count: number): readonly Signature[] => strangers.slice(0, count).map((key) => key.sign(Buffer.from('')));
+const signers = (count: number): readonly Signature[] =>
+  strangers.slice(0, count).map((key) => key.sign(Buffer.from('')));
 
 const numberOf: readonly Corruption[] = [
   signed('no signature', () => [], all('MALFORMED')),
   signed('one signature twice', (honest) => [honest, honest], all('MALFORMED')),
-  signed('one signature twice, the second garbage', (honest) => [honest, ...withBytes(honest, Buffer.alloc(64, 1))], all('MALFORMED')),
+  signed(
+    'one signature twice, the second garbage',
+    (honest) => [honest, ...withBytes(honest, Buffer.alloc(64, 1))],
+    all('MALFORMED'),
+  ),
   signed('63 signatures of strangers before its own', (honest) => [...signers(63), honest], all('signed')),
   signed('65 signatures', (honest) => [...signers(64), honest], all('MALFORMED')),
 ];
@@ -46,16 +51,69 @@ const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551
 const bytesOf: readonly Corruption[] = [
   signed('a signature of garbage', (honest) => withBytes(honest, Buffer.alloc(64, 1)), all('BAD_SIGNATURE')),
   signed('a signature of zeros', (honest) => withBytes(honest, Buffer.alloc(64)), all('BAD_SIGNATURE')),
-  signed('a signature with one bit changed', (honest) => withBytes(honest, raw(honest).fill((raw(honest)[63] ?? 0) ^ 1, 63)), all('BAD_SIGNATURE')),
-  signed('a signature without its last byte', (honest) => withBytes(honest, raw(honest).subarray(0, -1)), all('BAD_SIGNATURE')),
-  signed('a signature with a byte more', (honest) => withBytes(honest, Buffer.concat([raw(honest), Buffer.alloc(1)])), all('BAD_SIGNATURE')),
-  signed('a signature in DER', (honest) => withBytes(honest, Buffer.concat([Buffer.from('30440220', 'hex'), raw(honest).subarray(0, 32), Buffer.from('0220', 'hex'), raw(honest).subarray(32)])), all('BAD_SIGNATURE')),
-  signed('the other of the two signatures with the same r', (honest) => withBytes(honest, twin(raw(honest))), all('signed')),
-  forged('a signature of another message', { text: (text) => text, signatures: (honest) => honest, bytes: (file) => Buffer.from(replaced(file.toString(), '"expires":"20', '"expires":"21')) }, all('BAD_SIGNATURE')),
-  signed('a signature in base64 for URLs', (honest) => [{ ...honest, sig: `${honest.sig.slice(0, 8)}-_${honest.sig.slice(10)}` }], all('MALFORMED')),
-  signed('a signature in base64 without padding', (honest) => [{ ...honest, sig: honest.sig.replaceAll('=', '') }], all('MALFORMED')),
-  signed('a signature in base64 with a newline', (honest) => [{ ...honest, sig: `${honest.sig}\n` }], all('MALFORMED')),
-  signed('a signature in hex', (honest) => [{ ...honest, sig: `${raw(honest).toString('hex')}0` }], all('MALFORMED')),
+  signed(
+    'a signature with one bit changed',
+    (honest) => withBytes(honest, raw(honest).fill((raw(honest)[63] ?? 0) ^ 1, 63)),
+    all('BAD_SIGNATURE'),
+  ),
+  signed(
+    'a signature without its last byte',
+    (honest) => withBytes(honest, raw(honest).subarray(0, -1)),
+    all('BAD_SIGNATURE'),
+  ),
+  signed(
+    'a signature with a byte more',
+    (honest) => withBytes(honest, Buffer.concat([raw(honest), Buffer.alloc(1)])),
+    all('BAD_SIGNATURE'),
+  ),
+  signed(
+    'a signature in DER',
+    (honest) =>
+      withBytes(
+        honest,
+        Buffer.concat([
+          Buffer.from('30440220', 'hex'),
+          raw(honest).subarray(0, 32),
+          Buffer.from('0220', 'hex'),
+          raw(honest).subarray(32),
+        ]),
+      ),
+    all('BAD_SIGNATURE'),
+  ),
+  signed(
+    'the other of the two signatures with the same r',
+    (honest) => withBytes(honest, twin(raw(honest))),
+    all('signed'),
+  ),
+  forged(
+    'a signature of another message',
+    {
+      text: (text) => text,
+      signatures: (honest) => honest,
+      bytes: (file) => Buffer.from(replaced(file.toString(), '"expires":"20', '"expires":"21')),
+    },
+    all('BAD_SIGNATURE'),
+  ),
+  signed(
+    'a signature in base64 for URLs',
+    (honest) => [{ ...honest, sig: `${honest.sig.slice(0, 8)}-_${honest.sig.slice(10)}` }],
+    all('MALFORMED'),
+  ),
+  signed(
+    'a signature in base64 without padding',
+    (honest) => [{ ...honest, sig: honest.sig.replaceAll('=', '') }],
+    all('MALFORMED'),
+  ),
+  signed(
+    'a signature in base64 with a newline',
+    (honest) => [{ ...honest, sig: `${honest.sig}\n` }],
+    all('MALFORMED'),
+  ),
+  signed(
+    'a signature in hex',
+    (honest) => [{ ...honest, sig: `${raw(honest).toString('hex')}0` }],
+    all('MALFORMED'),
+  ),
 ];
 
 const entries: readonly Corruption[] = [
@@ -63,13 +121,33 @@ const entries: readonly Corruption[] = [
   ...['none', '', 'eddsa', 'rsapss', 'rsapkcs1v15', 'pycrypto-pkcs#1 pss'].map((method) =>
     signed(`the method ${JSON.stringify(method)}`, (honest) => [{ ...honest, method }], all('BAD_SIGNATURE')),
   ),
-  signed('a key id in capitals', (honest) => [{ ...honest, keyid: honest.keyid.toUpperCase().replace(/^[0-9]*/, 'A') }], all('MALFORMED')),
-  signed('a key id of 63 digits', (honest) => [{ ...honest, keyid: honest.keyid.slice(1) }], all('MALFORMED')),
+  signed(
+    'a key id in capitals',
+    (honest) => [{ ...honest, keyid: honest.keyid.toUpperCase().replace(/^[0-9]*/, 'A') }],
+    all('MALFORMED'),
+  ),
+  signed(
+    'a key id of 63 digits',
+    (honest) => [{ ...honest, keyid: honest.keyid.slice(1) }],
+    all('MALFORMED'),
+  ),
   ...['keyid', 'method', 'sig'].flatMap((name) => [
-    inBytes(`signatures[0].${name} twice`, (file) => twice(file, ['signatures', '0', name]), all('MALFORMED')),
-    inBytes(`${name.toUpperCase()} for signatures[0].${name}`, (file) => renamed(file, ['signatures', '0', name], name.toUpperCase(), false), all('MALFORMED')),
+    inBytes(
+      `signatures[0].${name} twice`,
+      (file) => twice(file, ['signatures', '0', name]),
+      all('MALFORMED'),
+    ),
+    inBytes(
+      `${name.toUpperCase()} for signatures[0].${name}`,
+      (file) => renamed(file, ['signatures', '0', name], name.toUpperCase(), false),
+      all('MALFORMED'),
+    ),
     ...[null, 7, [], undefined].map((value) =>
-      inBytes(`signatures[0].${name} ${value === undefined ? 'missing' : JSON.stringify(value)}`, (file) => changed(file, name, value), all('MALFORMED')),
+      inBytes(
+        `signatures[0].${name} ${value === undefined ? 'missing' : JSON.stringify(value)}`,
+        (file) => changed(file, name, value),
+        all('MALFORMED'),
+      ),
     ),
   ]),
 ];
@@ -80,79 +158,161 @@ const ofOthers = ({ repository }: Place, role: RoleName): readonly SigningKey[] 
 
 const wrongKeys: readonly Corruption[] = [
   forged('signed by a stranger', (role) => ({ keys: [stranger(role)] }), all('BAD_SIGNATURE')),
-  forged('signed by a stranger under the id of the role’s key', (role, { repository }) => ({
-    keys: [stranger(role)],
-    signatures: (by) => by.map((signature) => ({ ...signature, keyid: repository.keys(role)[0]?.id ?? '' })),
-  }), all('BAD_SIGNATURE')),
-  forged('signed by the keys of all other roles', (role, place) => ({ keys: ofOthers(place, role) }), all('BAD_SIGNATURE')),
-  forged('signed by the keys of all other roles and its own', (role, place) => ({ keys: [...ofOthers(place, role), ...place.repository.keys(role)] }), all('signed')),
+  forged(
+    'signed by a stranger under the id of the role’s key',
+    (role, { repository }) => ({
+      keys: [stranger(role)],
+      signatures: (by) =>
+        by.map((signature) => ({ ...signature, keyid: repository.keys(role)[0]?.id ?? '' })),
+    }),
+    all('BAD_SIGNATURE'),
+  ),
+  forged(
+    'signed by the keys of all other roles',
+    (role, place) => ({ keys: ofOthers(place, role) }),
+    all('BAD_SIGNATURE'),
+  ),
+  forged(
+    'signed by the keys of all other roles and its own',
+    (role, place) => ({ keys: [...ofOthers(place, role), ...place.repository.keys(role)] }),
+    all('signed'),
+  ),
 ];
 
-/** Root says of itself who signs it: what is wrong there is never a root that stands. */
-const badRoot = (role: RoleName): boolean => role === 'targets/releases';
-const add = ({ entry, keys }: Terms, ...added: readonly SigningKey[]): void => {
-  entry['keyids'] = [...(entry['keyids'] as JsonValue[]), ...added.map(({ id }) => id)];
-  for (const key of added) keys[key.id] = key.shown;
-};
+/** Terms that make a file of none take the whole root with them, but not where targets.json has them. */
+const inRoot = { rootStands: (role: RoleName) => role === 'targets/releases' };
 const own = (honest: SigningKey): readonly SigningKey[] => [honest];
-const [second, third] = [steadyKey(), steadyKey()];
-const [secondRoot, thirdRoot] = [steadyRootKey(), steadyRootKey()];
-const others = (role: RoleName): readonly [SigningKey, SigningKey] => (role === 'root' ? [secondRoot, thirdRoot] : [second, third]);
-const twoOfThree = (terms: Terms, role: RoleName): void => {
-  add(terms, ...others(role));
-  terms.entry['threshold'] = 2;
-};
+const idOf = ({ entry }: Terms): string => String((entry['keyids'] as JsonValue[])[0]);
 
-/** The same private key under another id: another certificate, or one in place of the plain key. */
-const reissues = new Map<string, SigningKey>();
-function reissued(key: SigningKey): SigningKey {
-  const made = reissues.get(key.id) ?? steadyRootKey(key.privateKey, Date.parse('2026-11-01T00:00:00Z'));
-  reissues.set(key.id, made);
-  return made;
+function list({ entry, keys }: Terms, ...listed: readonly SigningKey[]): void {
+  entry['keyids'] = listed.map(({ id }) => id);
+  for (const key of listed) keys[key.id] = key.shown;
 }
 
+const [second, third] = [steadyKey(), steadyKey()];
+const others = (role: RoleName): readonly [SigningKey, SigningKey] =>
+  role === 'root' ? moreRootKeys : [second, third];
+
+function twoOfThree(terms: Terms): void {
+  list(terms, terms.honest, ...others(terms.role));
+  terms.entry['threshold'] = 2;
+}
+
+/** The same private key under another id: another certificate, or one in place of the plain key. */
+const reissued = ({ privateKey }: SigningKey): SigningKey =>
+  steadyRootKey(privateKey, Date.parse('2026-11-01T00:00:00Z'));
+
 const thresholds: readonly Corruption[] = [
-  delegated('threshold 2, and one key', ({ entry }) => void (entry['threshold'] = 2), own, all('BAD_SIGNATURE')),
+  delegated(
+    'threshold 2, and one key',
+    ({ entry }) => void (entry['threshold'] = 2),
+    own,
+    all('BAD_SIGNATURE'),
+  ),
   delegated('threshold 2 of 3, and one signature', twoOfThree, own, all('BAD_SIGNATURE')),
-  ...(
-    [
-      ['threshold 2 of 3, and two signatures', (honest: SigningKey, role: RoleName) => [honest, others(role)[0]], 'signed'],
-      ['threshold 2 of 3, and one signature beside two of strangers', (honest: SigningKey) => [honest, ...strangers.slice(0, 2)], 'BAD_SIGNATURE'],
-    ] as const
-  ).flatMap(([what, by, outcome]) => [
-    delegated(what, twoOfThree, (honest) => by(honest, 'root'), { root: both(outcome) }),
-    delegated(what, twoOfThree, (honest) => by(honest, 'targets'), allBut('root', outcome)),
-  ]),
-  delegated('two ids of one key, and threshold 2', twoIds, (honest) => [honest, reissued(honest)], all('BAD_SIGNATURE')),
+  delegated(
+    'threshold 2 of 3, and one signature beside two of strangers',
+    twoOfThree,
+    (honest) => [honest, ...strangers.slice(0, 2)],
+    all('BAD_SIGNATURE'),
+  ),
+  delegated(
+    'threshold 2 of 3, and two signatures',
+    twoOfThree,
+    (honest, role) => [honest, others(role)[0]],
+    all('signed'),
+  ),
+  ...twoIdsOfOneKey(),
   delegated('no key at all', ({ entry }) => void (entry['keyids'] = []), own, all('BAD_SIGNATURE')),
   ...[0, -1, '1', null, [1], true, undefined].map((threshold) =>
-    delegated(`threshold ${threshold === undefined ? 'missing' : JSON.stringify(threshold)}`, ({ entry }) => put(entry, ['threshold'], threshold), own, all('MALFORMED'), { rootStands: badRoot }),
+    delegated(
+      `threshold ${threshold === undefined ? 'missing' : JSON.stringify(threshold)}`,
+      ({ entry }) => put(entry, ['threshold'], threshold),
+      own,
+      all('MALFORMED'),
+      inRoot,
+    ),
   ),
 ];
 
 const keyObjects: readonly Corruption[] = [
-  delegated('a key id listed twice', ({ entry }) => void (entry['keyids'] = [...(entry['keyids'] as JsonValue[]), ...(entry['keyids'] as JsonValue[])]), own, all('MALFORMED'), { rootStands: badRoot }),
-  delegated('a key id that is not filed', ({ entry }) => void (entry['keyids'] as JsonValue[]).push('e'.repeat(64)), own, all('MALFORMED'), { rootStands: badRoot }),
-  delegated('a stranger’s key filed under the id of the role’s', ({ entry, keys }, role) => void (keys[String((entry['keyids'] as JsonValue[])[0])] = stranger(role).shown), own, all('MALFORMED'), { rootStands: badRoot }),
-  delegated('a key with its private half', ({ entry, keys }) => put(keys, [String((entry['keyids'] as JsonValue[])[0]), 'keyval', 'private'], 'AAAA'), own, all('MALFORMED'), { rootStands: badRoot }),
-  delegated('a key of another keytype', ({ entry, keys }) => put(keys, [String((entry['keyids'] as JsonValue[])[0]), 'keytype'], 'rsa'), own, all('MALFORMED'), { rootStands: badRoot }),
-  delegated('another key in its place, and its file not signed anew', replaceKey, own, all('BAD_SIGNATURE')),
-  delegated('another key in its place, which signs it', replaceKey, () => [foreign], allBut('root', 'signed'), { rootStands: always }),
-  delegated('another key in its place, which alone signs it', replaceKey, () => [rootStranger], { root: split('ROOT_NOT_PINNED', 'BAD_SIGNATURE') }),
+  delegated(
+    'a key id listed twice',
+    (terms) => list(terms, terms.honest, terms.honest),
+    own,
+    all('MALFORMED'),
+    inRoot,
+  ),
+  delegated(
+    'a key id that is not filed',
+    ({ entry, honest }) => void (entry['keyids'] = [honest.id, 'e'.repeat(64)]),
+    own,
+    all('MALFORMED'),
+    inRoot,
+  ),
+  delegated(
+    'a stranger’s key under the id of the role’s',
+    (terms) => void (terms.keys[idOf(terms)] = stranger(terms.role).shown),
+    own,
+    all('MALFORMED'),
+    inRoot,
+  ),
+  delegated(
+    'a key with its private half',
+    (terms) => put(terms.keys, [idOf(terms), 'keyval', 'private'], 'AAAA'),
+    own,
+    all('MALFORMED'),
+    inRoot,
+  ),
+  delegated(
+    'a key of another keytype',
+    (terms) => put(terms.keys, [idOf(terms), 'keytype'], 'rsa'),
+    own,
+    all('MALFORMED'),
+    inRoot,
+  ),
+  delegated(
+    'another key in its place, and a file signed by the old one',
+    (terms) => list(terms, stranger(terms.role)),
+    own,
+    all('BAD_SIGNATURE'),
+  ),
+  delegated(
+    'another key in its place, which signs the file',
+    (terms) => list(terms, stranger(terms.role)),
+    (_, role) => [stranger(role)],
+    { ...all('signed'), root: split('ROOT_NOT_PINNED', 'BAD_SIGNATURE') },
+  ),
 ];
 
-export const signatureRows: readonly Corruption[] = [...numberOf, ...bytesOf, ...entries, ...wrongKeys, ...thresholds, ...keyObjects];
+export const signatureRows: readonly Corruption[] = [
+  ...numberOf,
+  ...bytesOf,
+  ...entries,
+  ...wrongKeys,
+  ...thresholds,
+  ...keyObjects,
+];
 
-function twoIds(terms: Terms, role: RoleName): void {
-  void role;
-  const [id] = terms.entry['keyids'] as string[];
-  void id;
-}
-
-function replaceKey({ entry, keys }: Terms, role: RoleName): void {
-  const key = stranger(role);
-  entry['keyids'] = [key.id];
-  keys[key.id] = key.shown;
+function twoIdsOfOneKey(): readonly Corruption[] {
+  const made = new Map<SigningKey, SigningKey>();
+  const again = (honest: SigningKey): SigningKey => {
+    const key = made.get(honest) ?? reissued(honest);
+    made.set(honest, key);
+    return key;
+  };
+  const change = (terms: Terms): void => {
+    list(terms, terms.honest, again(terms.honest));
+    terms.entry['threshold'] = 2;
+  };
+  return [
+    delegated(
+      'one key under two ids, and threshold 2',
+      change,
+      (honest) => [honest, again(honest)],
+      all('BAD_SIGNATURE'),
+    ),
+  ];
 }
 
 function changed(file: Buffer, name: string, value: JsonValue | undefined): string {

@@ -14,14 +14,7 @@ const objects: Readonly<Record<RoleName, readonly string[]>> = {
   root: ['.', 'keys', 'keys.<key>', 'keys.<key>.keyval', 'roles', 'roles.root', 'roles.timestamp'],
   timestamp: ['.', 'meta', 'meta.snapshot', 'meta.snapshot.hashes'],
   snapshot: ['.', 'meta', 'meta.root', 'meta.targets', 'meta.targets.hashes', 'meta.targets/releases'],
-  targets: [
-    '.',
-    'targets',
-    sample,
-    `${sample}.hashes`,
-    'delegations.keys.<key>',
-    'delegations.roles.0',
-  ],
+  targets: ['.', 'targets', sample, `${sample}.hashes`, 'delegations.keys.<key>', 'delegations.roles.0'],
   'targets/releases': ['.', 'targets', sample, `${sample}.hashes`],
 };
 
@@ -137,9 +130,13 @@ const types: readonly Corruption[] = [
 ];
 
 const twins: readonly Corruption[] = [
-  ...inEach(objects, 'twice the object', (path) => doubled(path), ['.']),
+  ...inEach(objects, 'twice the object', (path) => doubled(path), ['.', 'delegations.roles.0']),
   ...inEach(arrays, 'twice the array', (path) => doubled(path)),
-  ...inEach(scalars, 'twice', (path) => doubled(path), ['roles.root.keyids.0', 'delegations.roles.0.keyids.0', 'delegations.roles.0.paths.0']),
+  ...inEach(scalars, 'twice', (path) => doubled(path), [
+    'roles.root.keyids.0',
+    'delegations.roles.0.keyids.0',
+    'delegations.roles.0.paths.0',
+  ]),
 ];
 
 const cases: readonly Corruption[] = roles.flatMap((role) =>
@@ -151,20 +148,58 @@ const cases: readonly Corruption[] = roles.flatMap((role) =>
 
 /** The members that every file has. */
 const common: readonly Corruption[] = [
-  resigned('_type of another role', (signed, role) => void (signed['_type'] = otherType[role]), all('MALFORMED')),
+  resigned(
+    '_type of another role',
+    (signed, role) => void (signed['_type'] = otherType[role]),
+    all('MALFORMED'),
+  ),
   resigned('_type in lower case', (signed, role) => void (signed['_type'] = role), all('MALFORMED')),
   ...['not_real', ['Root'], 7, null, undefined, '__proto__'].map((value) =>
     resigned(`_type ${shown(value)}`, (signed) => put(signed, ['_type'], value), all('MALFORMED')),
   ),
-  ...['"7"', '1.5', '7.0', '1e1', 'true', 'null', '[7]', '{}', '0', '-1', '-0', '9007199254740992', '9007199254740993', '1e400'].map((value) =>
-    forged(`version ${value}`, { text: (text) => text.replace(/"version":[0-9]+/, `"version":${value}`) }, all('MALFORMED')),
+  ...[
+    '"7"',
+    '1.5',
+    '7.0',
+    '1e1',
+    'true',
+    'null',
+    '[7]',
+    '{}',
+    '0',
+    '-1',
+    '-0',
+    '9007199254740992',
+    '9007199254740993',
+    '1e400',
+  ].map((value) =>
+    forged(
+      `version ${value}`,
+      { text: (text) => text.replace(/"version":[0-9]+/, `"version":${value}`) },
+      all('MALFORMED'),
+    ),
   ),
   resigned('no version', (signed) => void delete signed['version'], all('MALFORMED')),
   ...['_type', 'version', 'expires'].map((path) =>
-    forged(`${path} twice`, { bytes: (file) => Buffer.from(twice(file, ['signed', path])) }, all('MALFORMED')),
+    forged(
+      `${path} twice`,
+      { bytes: (file) => Buffer.from(twice(file, ['signed', path])) },
+      all('MALFORMED'),
+    ),
   ),
-  forged('version twice, of which the first is higher', { bytes: (file) => Buffer.from(replaced(file.toString(), '"version":', '"version":1000000,"version":')) }, all('MALFORMED')),
-  forged('version twice, once by an escape', { bytes: (file) => Buffer.from(replaced(file.toString(), '"version":', String.raw`"v\u0065rsion":1,"version":`)) }, all('MALFORMED')),
+  forged(
+    'version twice, of which the first is higher',
+    { bytes: (file) => Buffer.from(replaced(file.toString(), '"version":', '"version":1000000,"version":')) },
+    all('MALFORMED'),
+  ),
+  forged(
+    'version twice, once by an escape',
+    {
+      bytes: (file) =>
+        Buffer.from(replaced(file.toString(), '"version":', String.raw`"v\u0065rsion":1,"version":`)),
+    },
+    all('MALFORMED'),
+  ),
   ...(
     [
       ['version', 'Version'],
@@ -180,16 +215,24 @@ const common: readonly Corruption[] = [
 
 /** Names that an object of JavaScript has already. They are names like any other. */
 const inherited: readonly Corruption[] = [
-  resigned('members named __proto__, constructor and toString', (signed) => {
-    own(signed, '__proto__', { polluted: true, version: 1 });
-    own(signed, 'constructor', { prototype: { polluted: true } });
-    own(signed, 'toString', null);
-  }, all('signed')),
-  resigned('what belongs to it only under __proto__', (signed) => {
-    const inner = { ...signed };
-    for (const member of Object.keys(signed)) delete signed[member];
-    own(signed, '__proto__', inner);
-  }, all('MALFORMED')),
+  resigned(
+    'members named __proto__, constructor and toString',
+    (signed) => {
+      own(signed, '__proto__', { polluted: true, version: 1 });
+      own(signed, 'constructor', { prototype: { polluted: true } });
+      own(signed, 'toString', null);
+    },
+    all('signed'),
+  ),
+  resigned(
+    'what belongs to it only under __proto__',
+    (signed) => {
+      const inner = { ...signed };
+      for (const member of Object.keys(signed)) delete signed[member];
+      own(signed, '__proto__', inner);
+    },
+    all('MALFORMED'),
+  ),
 ];
 
 export const structureRows: readonly Corruption[] = [...common, ...types, ...twins, ...cases, ...inherited];
@@ -202,7 +245,9 @@ function inEach(
   except: readonly string[] = [],
 ): readonly Corruption[] {
   return roles.flatMap((role) =>
-    (places[role] ?? []).filter((path) => !except.includes(path)).map((path) => forged(`${what} ${name(path)}`, make(split(path)), of(role, 'MALFORMED'))),
+    (places[role] ?? [])
+      .filter((path) => !except.includes(path))
+      .map((path) => forged(`${what} ${name(path)}`, make(split(path)), of(role, 'MALFORMED'))),
   );
 }
 

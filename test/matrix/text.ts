@@ -46,21 +46,35 @@ const brokenJson: readonly Corruption[] = [
 const odd: readonly Corruption[] = [
   accepted('with white space around it', (file) => ` \n${file.toString()}\r\n\t`),
   accepted('printed over several lines', (file) => JSON.stringify(JSON.parse(file.toString()), null, 2)),
-  accepted('with its members in reverse order', (file) => JSON.stringify(reversed(JSON.parse(file.toString()) as JsonValue))),
-  accepted('with a member name in escapes', (file) => text(file, '"version"', String.raw`"\u0076ersio\u006E"`)),
+  accepted('with its members in reverse order', (file) =>
+    JSON.stringify(reversed(JSON.parse(file.toString()) as JsonValue)),
+  ),
+  accepted('with a member name in escapes', (file) =>
+    text(file, '"version"', String.raw`"\u0076ersio\u006E"`),
+  ),
   accepted('as long as the limit', (file, role) => padded(file, limits[role])),
 ];
 
 const envelope: readonly Corruption[] = [
   refused('with a third member', (file) => text(file, '{"signed":', '{"abc":"xyz","signed":')),
-  refused('with __proto__ as a third member', (file) => text(file, '{"signed":', '{"__proto__":{"polluted":true},"signed":')),
-  refused('without signed', (file) => JSON.stringify({ signatures: (JSON.parse(file.toString()) as JsonObject)['signatures'] ?? [] })),
-  refused('without signatures', (file) => JSON.stringify({ signed: (JSON.parse(file.toString()) as JsonObject)['signed'] ?? {} })),
+  refused('with __proto__ as a third member', (file) =>
+    text(file, '{"signed":', '{"__proto__":{"polluted":true},"signed":'),
+  ),
+  refused('without signed', (file) =>
+    JSON.stringify({ signatures: (JSON.parse(file.toString()) as JsonObject)['signatures'] ?? [] }),
+  ),
+  refused('without signatures', (file) =>
+    JSON.stringify({ signed: (JSON.parse(file.toString()) as JsonObject)['signed'] ?? {} }),
+  ),
   ...['signed', 'signatures'].flatMap((name) => [
     refused(`with ${name} twice`, (file) => twice(file, [name])),
     refused(`with ${name} twice, and null the second time`, (file) => twice(file, [name], null)),
-    refused(`with ${name.toUpperCase()} for ${name}`, (file) => renamed(file, [name], name.toUpperCase(), false)),
-    refused(`with ${name.toUpperCase()} beside ${name}`, (file) => renamed(file, [name], name.toUpperCase(), true)),
+    refused(`with ${name.toUpperCase()} for ${name}`, (file) =>
+      renamed(file, [name], name.toUpperCase(), false),
+    ),
+    refused(`with ${name.toUpperCase()} beside ${name}`, (file) =>
+      renamed(file, [name], name.toUpperCase(), true),
+    ),
   ]),
   ...['not list', {}, null, [null], [[]], [7]].map((value) =>
     refused(`with signatures ${JSON.stringify(value)}`, (file) => {
@@ -95,7 +109,11 @@ const unicode: readonly Corruption[] = [
       what,
       {
         signed: (signed) => void (signed['x'] = '\ufffd'),
-        bytes: (file) => Buffer.from(file.toString('latin1').replace('\u00ef\u00bf\u00bd', Buffer.from(hex, 'hex').toString('latin1')), 'latin1'),
+        bytes: (file) =>
+          Buffer.from(
+            file.toString('latin1').replace('\u00ef\u00bf\u00bd', Buffer.from(hex, 'hex').toString('latin1')),
+            'latin1',
+          ),
       },
       all('MALFORMED'),
     ),
@@ -103,10 +121,25 @@ const unicode: readonly Corruption[] = [
 ];
 
 const numbers: readonly Corruption[] = [
-  ...['9007199254740991', '-9007199254740991', '0', '-1'].map((number) => inText(`a member of the value ${number}`, number, 'signed')),
-  ...['9007199254740992', '9007199254740993', '-9007199254740992', '18446744073709551616', '1e400', '1e3', '1.0', '0.5', '-0', '01', '+1', '0x10', 'NaN', 'Infinity'].map(
-    (number) => inText(`a member of the value ${number}`, number, 'MALFORMED'),
+  ...['9007199254740991', '-9007199254740991', '0', '-1'].map((number) =>
+    inText(`a member of the value ${number}`, number, 'signed'),
   ),
+  ...[
+    '9007199254740992',
+    '9007199254740993',
+    '-9007199254740992',
+    '18446744073709551616',
+    '1e400',
+    '1e3',
+    '1.0',
+    '0.5',
+    '-0',
+    '01',
+    '+1',
+    '0x10',
+    'NaN',
+    'Infinity',
+  ].map((number) => inText(`a member of the value ${number}`, number, 'MALFORMED')),
 ];
 
 const nested: readonly Corruption[] = [
@@ -125,24 +158,67 @@ const named: readonly Corruption[] = [
     },
     { targets: both('signed'), 'targets/releases': both('signed') },
   ),
-  resigned('a role __proto__ beside the others', (signed) => own(signed['roles'] as JsonObject, '__proto__', { keyids: [], threshold: 1 }), { root: both('signed') }),
-  resigned('a key filed under __proto__', (signed) => own(signed['keys'] as JsonObject, '__proto__', {}), { root: both('MALFORMED') }),
-  resigned('a file __proto__ beside the others', (signed) => own(signed['meta'] as JsonObject, '__proto__', (signed['meta'] as JsonObject)['targets'] ?? null), { snapshot: both('signed') }),
-  resigned('meta.snapshot only under __proto__', (signed) => {
-    const meta = signed['meta'] as JsonObject;
-    const inner = { ...meta };
-    delete meta['snapshot'];
-    own(meta, '__proto__', inner);
-  }, { timestamp: both('MALFORMED') }),
-  resigned('a delegation __proto__', (signed) => delegate(signed, '__proto__'), { targets: both('MALFORMED') }),
-  resigned('a delegation targets/__proto__', (signed) => delegate(signed, 'targets/__proto__'), { targets: both('signed') }),
-  ...['root', 'snapshot', 'targets', 'targets/', 'targets/a/b', 'targets//a', 'targets/../a', 'targets/A', 'targets/a%2fb', 'targets/a\0', `targets/${'a'.repeat(248)}`].map((role) =>
-    resigned(`a delegation ${JSON.stringify(role).slice(0, 24)}`, (signed) => delegate(signed, role), { targets: both('MALFORMED') }),
+  resigned(
+    'a role __proto__ beside the others',
+    (signed) => own(signed['roles'] as JsonObject, '__proto__', { keyids: [], threshold: 1 }),
+    { root: both('signed') },
   ),
-  resigned('the delegation targets/releases twice', (signed) => delegate(signed, 'targets/releases'), { targets: both('MALFORMED') }),
+  resigned('a key filed under __proto__', (signed) => own(signed['keys'] as JsonObject, '__proto__', {}), {
+    root: both('MALFORMED'),
+  }),
+  resigned(
+    'a file __proto__ beside the others',
+    (signed) =>
+      own(signed['meta'] as JsonObject, '__proto__', (signed['meta'] as JsonObject)['targets'] ?? null),
+    { snapshot: both('signed') },
+  ),
+  resigned(
+    'meta.snapshot only under __proto__',
+    (signed) => {
+      const meta = signed['meta'] as JsonObject;
+      const inner = { ...meta };
+      delete meta['snapshot'];
+      own(meta, '__proto__', inner);
+    },
+    { timestamp: both('MALFORMED') },
+  ),
+  resigned('a delegation __proto__', (signed) => delegate(signed, '__proto__'), {
+    targets: both('MALFORMED'),
+  }),
+  resigned('a delegation targets/__proto__', (signed) => delegate(signed, 'targets/__proto__'), {
+    targets: both('signed'),
+  }),
+  ...[
+    'root',
+    'snapshot',
+    'targets',
+    'targets/',
+    'targets/a/b',
+    'targets//a',
+    'targets/../a',
+    'targets/A',
+    'targets/a%2fb',
+    'targets/a\0',
+    `targets/${'a'.repeat(248)}`,
+  ].map((role) =>
+    resigned(`a delegation ${JSON.stringify(role).slice(0, 24)}`, (signed) => delegate(signed, role), {
+      targets: both('MALFORMED'),
+    }),
+  ),
+  resigned('the delegation targets/releases twice', (signed) => delegate(signed, 'targets/releases'), {
+    targets: both('MALFORMED'),
+  }),
 ];
 
-export const textRows: readonly Corruption[] = [...brokenJson, ...odd, ...envelope, ...unicode, ...numbers, ...nested, ...named];
+export const textRows: readonly Corruption[] = [
+  ...brokenJson,
+  ...odd,
+  ...envelope,
+  ...unicode,
+  ...numbers,
+  ...nested,
+  ...named,
+];
 
 function inText(what: string, value: string, outcome: 'signed' | 'MALFORMED'): Corruption {
   return forged(what, { text: (signed) => signed.replace(/}$/, `,"x":${value}}`) }, all(outcome));
@@ -159,5 +235,9 @@ function padded(file: Buffer, length: number): Buffer {
 
 function reversed(value: JsonValue): JsonValue {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).toReversed().map(([name, member]) => [name, reversed(member)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .toReversed()
+      .map(([name, member]) => [name, reversed(member)]),
+  );
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { request } from 'node:http';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { buildImage } from '../../src/demo/image.ts';
@@ -7,7 +8,7 @@ import { digestOf } from '../../src/demo/registry/content.ts';
 import { Flood, answer, hang, redirect, truncated } from '../world/fault.ts';
 import type { World } from '../world/world.ts';
 import { startWorld } from '../world/world.ts';
-import { asked, askedDuring, withRegistry } from './evidence.ts';
+import { asked, askedDuring, samples, withRegistry } from './evidence.ts';
 import { open } from './gate.ts';
 import { digest as absent } from './wire.ts';
 
@@ -132,6 +133,24 @@ test('a client that leaves in the middle of a blob ends the transfer at the regi
   await once(incoming, 'data');
   incoming.destroy();
   await flood.ended;
+});
+
+test('a client that leaves before the registry has answered ends the request there', async (t) => {
+  const { proxy, registry } = await blobWorld(t);
+  const [arrived, gone] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  registry.fault('team/app', `blobs/${digest}`, () => (response) => {
+    response.once('close', gone.resolve);
+    arrived.resolve();
+  });
+  const { hostname, port } = new URL(proxy.url);
+  const leaving = request({ hostname, port, path: target, agent: false })
+    .on('error', () => {})
+    .end();
+  await arrived.promise;
+  const answered = await samples(proxy, 'tufgate_upstream_requests_total');
+  leaving.destroy();
+  await gone.promise;
+  assert.equal(answered.size, 0);
 });
 
 for (const [what, fault] of [

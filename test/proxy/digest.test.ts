@@ -66,6 +66,28 @@ test('an index that two tags lead to, and a child that is named twice, are read 
   assert.equal(requests.length, new Set(requests).size);
 });
 
+test('an index that names one index fifteen thousand times, as often as that names a third, is read like any other', async (t) => {
+  const { notary, registry, proxy } = await startWorld(t);
+  const third = buildIndex([amd]);
+  const second = buildIndex(Array.from({ length: 15_000 }, () => third));
+  const first = buildIndex(Array.from({ length: 15_000 }, () => second));
+  for (const { bytes, mediaType } of [amd, third, second, first])
+    registry.repository('team/app').putManifest(bytes, mediaType);
+  registry.put('team/app', evil);
+  notary.sign('team/app', '1.0', first);
+  assert.equal((await proxy.pull(`team/app@${evil.digest}`)).reason, 'DIGEST_NOT_SIGNED');
+  assert.equal((await proxy.pull(`team/app@${amd.digest}`)).status, 200);
+});
+
+test('a signed index that the registry has lost vouches for nothing below it', async (t) => {
+  const { registry, proxy } = await indexWorld(t);
+  registry.repository('team/app').manifests.delete(index.digest);
+  const refused = await proxy.pull(`team/app@${arm.digest}`);
+  assert.deepEqual([refused.status, refused.reason], [403, 'DIGEST_NOT_SIGNED']);
+  registry.put('team/app', index);
+  assert.equal((await proxy.pull(`team/app@${arm.digest}`)).status, 200);
+});
+
 test('a digest of the same repository that nothing signed leads to is refused, whatever tag has it', async (t) => {
   const { proxy } = await indexWorld(t);
   for (const method of ['GET', 'HEAD']) {

@@ -85,6 +85,13 @@ test('a verified answer that expires within check_every is not served beyond tha
   assert.equal((await proxy.pull('team/app:1.0')).reason, 'EXPIRED');
 });
 
+test('a clock that went back makes nothing fresh', async (t) => {
+  const { notary, proxy, clock } = await signedWorld(t);
+  await proxy.pull('team/app:1.0');
+  clock.advance(-1_000);
+  assert.notDeepEqual(await askedDuring(notary, () => proxy.pull('team/app:1.0')), []);
+});
+
 test('with check_every: 0 the notary is asked for every pull', async (t) => {
   const { notary, proxy } = await signedWorld(t, { check_every: 0 });
   await proxy.pull('team/app:1.0');

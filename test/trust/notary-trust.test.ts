@@ -171,8 +171,12 @@ test('targets/releases wins over targets, where it may sign the tag', async (t) 
 test('rules that ask for one GUN under other terms do not share an answer', async (t) => {
   const world = await TrustWorld.start(t);
   const checkEvery = minute;
+  world.repository.addSigner('alice');
+  world.repository.sign('1.0', target('1'), 'targets/alice');
+  world.repository.publish();
   assert.equal(await world.ask({ checkEvery }), 'signed');
-  assert.equal(await world.ask({ checkEvery, signers: ['targets/alice'] }), 'SIGNER_MISSING');
+  assert.equal(await world.ask({ checkEvery, signers: ['targets/alice'] }), 'signed');
+  assert.equal(await world.ask({ checkEvery, signers: ['targets/bob'] }), 'SIGNER_MISSING');
   const pin = { kind: 'keys', ids: ['0'.repeat(64)] } as const;
   assert.equal(await world.ask({ checkEvery, pin }), 'ROOT_NOT_PINNED');
   assert.equal(await world.ask({ checkEvery }), 'signed');

@@ -12,7 +12,7 @@ const grace = { outageGrace: hour } as const;
 
 /** A world that was verified once, under a grace of an hour, and whose notary then answers everything with `fault`. */
 async function afterwards(t: TestContext, fault?: Fault): Promise<TrustWorld> {
-  const world = await TrustWorld.start(t, { timeout: 500 });
+  const world = await TrustWorld.start(t, fault === hang ? { timeout: 1500 } : {});
   assert.equal(await world.ask(grace), 'signed');
   if (fault !== undefined) world.notary.intercept(() => fault);
   return world;
