@@ -185,14 +185,12 @@ export class NotaryTrust implements TrustSource {
     } catch (error) {
       if (error instanceof StateError) return { kind: 'unavailable', cause: error };
       if (!(error instanceof RepositoryError)) throw error;
-      // A root or file that came since then may not fit the rest. Nothing is bad about that, there is just no bridge.
-      return endsGrace.has(error.code) ? { kind: 'invalid', error } : undefined;
+      // The pin in force wins over what is stored. For the rest (it expired; a newer root does not fit it) there is just
+      // no bridge: what the notary would say now, nobody knows.
+      return error.code === 'ROOT_NOT_PINNED' ? { kind: 'invalid', error } : undefined;
     }
   }
 }
-
-/** Of what is stored. */
-const endsGrace: ReadonlySet<string> = new Set(['EXPIRED', 'ROOT_NOT_PINNED']);
 
 const halves: ReadonlySet<string> = new Set([
   'EXPIRED',

@@ -32,6 +32,8 @@ const schema = `
   CREATE TABLE file (
     notary TEXT NOT NULL, gun TEXT NOT NULL, role TEXT NOT NULL, version INTEGER NOT NULL, sha256 TEXT NOT NULL,
     keys TEXT NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (notary, gun, role)) STRICT;
+  CREATE TABLE IF NOT EXISTS forgotten (
+    notary TEXT NOT NULL, gun TEXT NOT NULL, revision INTEGER NOT NULL, PRIMARY KEY (notary, gun)) STRICT, WITHOUT ROWID;
 `;
 
 /** The trust store of a single instance: SQLite with a write-ahead log, and a power cut survived by every commit. */
@@ -57,14 +59,19 @@ export class SqliteTrustStore implements TrustStore {
           throw new StateConflict(`the state of ${gun} is at revision ${found}, not ${revision}`);
         }
         this.#delete(notary, gun);
-        this.#insert(notary, gun, revision + 1, record);
+        this.#insert(notary, gun, Math.max(found, this.#revision(notary, gun, 'forgotten')) + 1, record);
       }),
     );
   }
 
   async forget(notary: string, gun: string): Promise<boolean> {
     return guarded(`cannot write the state of ${gun}`, () =>
-      this.#transaction('BEGIN IMMEDIATE', () => this.#delete(notary, gun)),
+      this.#transaction('BEGIN IMMEDIATE', () => {
+        // What comes after goes on from here: a refresh that began before must not find its revision again.
+        const last = Math.max(this.#revision(notary, gun), this.#revision(notary, gun, 'forgotten'));
+        this.#database.prepare('INSERT OR REPLACE INTO forgotten VALUES (?, ?, ?)').run(notary, gun, last);
+        return this.#delete(notary, gun);
+      }),
     );
   }
 
@@ -112,9 +119,9 @@ export class SqliteTrustStore implements TrustStore {
     return { ...record, revision };
   }
 
-  #revision(notary: string, gun: string): number {
+  #revision(notary: string, gun: string, table: 'repository' | 'forgotten' = 'repository'): number {
     const row = this.#database
-      .prepare('SELECT revision FROM repository WHERE notary = ? AND gun = ?')
+      .prepare(`SELECT revision FROM ${table} WHERE notary = ? AND gun = ?`)
       .get(notary, gun);
     return Number(row?.['revision'] ?? 0);
   }

@@ -27,7 +27,7 @@ export interface TrustRecord {
 }
 
 export interface StoredRecord extends TrustRecord {
-  /** Changes with every commit. */
+  /** One higher with every commit, and never used again, even after `forget`. */
   readonly revision: number;
 }
 

@@ -17,11 +17,15 @@ const layer = image.layers[0] ?? Buffer.alloc(0);
 const digest = digestOf(layer);
 const target = `/v2/team/app/blobs/${digest}`;
 
-async function blobWorld(t: TestContext, blobs: 'proxy' | 'redirect' = 'proxy'): Promise<World> {
+async function blobWorld(
+  t: TestContext,
+  blobs: 'proxy' | 'redirect' = 'proxy',
+  timeout = '2s',
+): Promise<World> {
   const world = await startWorld(t, {
     config: (tree) => ({
       ...withRegistry(tree, { blobs }),
-      limits: { download_timeout: '2s' },
+      limits: { download_timeout: timeout },
     }),
   });
   world.registry.put('team/app', image, '1.0');
@@ -135,23 +139,27 @@ test('a client that leaves in the middle of a blob ends the transfer at the regi
   await flood.ended;
 });
 
-test('a client that leaves before the registry has answered ends the request there', async (t) => {
-  const { proxy, registry } = await blobWorld(t);
-  const [arrived, gone] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  registry.fault('team/app', `blobs/${digest}`, () => (response) => {
-    response.once('close', gone.resolve);
-    arrived.resolve();
-  });
-  const { hostname, port } = new URL(proxy.url);
-  const leaving = request({ hostname, port, path: target, agent: false })
-    .on('error', () => {})
-    .end();
-  await arrived.promise;
-  const answered = await samples(proxy, 'tufgate_upstream_requests_total');
-  leaving.destroy();
-  await gone.promise;
-  assert.equal(answered.size, 0);
-});
+test(
+  'a client that leaves before the registry has answered ends the request there',
+  { timeout: 20_000 },
+  async (t) => {
+    const { proxy, registry } = await blobWorld(t, 'proxy', '1h');
+    const [arrived, gone] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    registry.fault('team/app', `blobs/${digest}`, () => (response) => {
+      response.once('close', gone.resolve);
+      arrived.resolve();
+    });
+    const { hostname, port } = new URL(proxy.url);
+    const leaving = request({ hostname, port, path: target, agent: false })
+      .on('error', () => {})
+      .end();
+    await arrived.promise;
+    const answered = await samples(proxy, 'tufgate_upstream_requests_total');
+    leaving.destroy();
+    await gone.promise;
+    assert.equal(answered.size, 0);
+  },
+);
 
 for (const [what, fault] of [
   ['500', answer(500)],

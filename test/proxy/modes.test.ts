@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { buildImage } from '../../src/demo/image.ts';
+import { objectAt } from '../../src/demo/signing/signed-file.ts';
 import { answer, changeHeaders, hang } from '../world/fault.ts';
 import type { HttpAnswer, HttpOptions } from '../world/http.ts';
 import { send } from '../world/http.ts';
@@ -95,6 +96,17 @@ test('audit says in a warning and in a metric what enforce would have refused, a
     });
     assert.deepEqual(counted, { [pullLabels('audit', verdict, reason)]: 1 });
   }
+  const repository = notary.repository('team/app');
+  repository.forge('targets', {
+    signed: (body) => {
+      const target = objectAt(body, 'targets', '1.0');
+      target['hashes'] = { sha512: Buffer.alloc(64).toString('base64') };
+    },
+  });
+  repository.publish();
+  // The finding quotes the tag, which a quoted string cannot hold as it is.
+  assertWarning((await proxy.pull('team/app:1.0')).headers['warning'], 'reg.test/team/app:1.0', 'MALFORMED');
+  repository.publish();
   notary.intercept(() => answer(503));
   const counted = await rise(proxy, 'tufgate_pulls_total', async () => {
     const pulled = await proxy.pull('team/app:1.0', { headers: { 'user-agent': 'another' } });

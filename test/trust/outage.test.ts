@@ -95,7 +95,7 @@ test('grace does not outlast the expiry of what is stored', async (t) => {
   world.advance(14 * day - 1);
   assert.equal(await world.ask(long), 'bridged');
   world.advance(1);
-  assert.equal(await world.ask(long), 'EXPIRED');
+  assert.equal(await world.ask(long), 'outage');
 });
 
 test('an answer that was bridged is asked for again after retry_after, not after check_every', async (t) => {

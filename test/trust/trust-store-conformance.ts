@@ -109,6 +109,8 @@ export function describeTrustStore(name: string, place: (t: TestContext) => Open
     assert.equal(await store.load('main', 'reg.test/app'), undefined);
     assert.equal(await store.forget('main', 'reg.test/app'), false);
     await store.commit('main', 'reg.test/app', 0, recordNumber(2));
+    const late = store.commit('main', 'reg.test/app', 1, recordNumber(3));
+    await assert.rejects(late, StateConflict, 'what was decided on the forgotten record comes too late');
     await store.close();
     const again = open();
     t.after(() => again.close());
