@@ -77,20 +77,27 @@ export class Judge {
     findBelow: FindBelow,
   ): Promise<Judgement> {
     const { gun } = anchor;
-    const answer = await this.#trust.resolveDigest(anchor, digest);
-    const judged = { image, rule, gun, answer, verdict: decide(image, rule, gun, answer) };
-    if (answer.kind !== 'unsigned' || answer.reason !== 'DIGEST_NOT_SIGNED') return judged;
+    const decided = (answer: TrustAnswer): Judgement => ({
+      image,
+      rule,
+      gun,
+      answer,
+      verdict: decide(image, rule, gun, answer),
+    });
+    const listed = await this.#trust.signedTargets(anchor);
+    if (listed.kind !== 'listed') return decided(listed);
+    const direct = listed.targets.find((target) => target.digest === digest);
+    if (direct !== undefined) return decided(direct);
 
-    const signed = await this.#trust.signedTargets(anchor);
-    if ('kind' in signed) return { ...judged, answer: signed, verdict: decide(image, rule, gun, signed) };
-    const reach = await findBelow(image, digest, signed);
+    const notSigned = decided({ kind: 'unsigned', reason: 'DIGEST_NOT_SIGNED', roles: listed.roles });
+    const reach = await findBelow(image, digest, listed.targets);
     switch (reach.kind) {
       case 'below':
-        return { ...judged, answer: reach.parent, verdict: decide(image, rule, gun, reach.parent) };
+        return decided(reach.parent);
       case 'nowhere':
-        return judged;
+        return notSigned;
       case 'unknown':
-        return { ...judged, verdict: upstreamUnavailable(image, reach.finding) };
+        return { ...notSigned, verdict: upstreamUnavailable(image, reach.finding) };
     }
   }
 }

@@ -6,8 +6,8 @@ import type { RepositoryName } from '../oci/reference.ts';
 import { DownloadError } from '../trust/download-error.ts';
 import { TokenClient, wireError } from '../trust/token-client.ts';
 
-/** How long what a registry asked for is taken to be what it asks for still, in milliseconds. */
-const lifetime = 60_000;
+/** How long a header is used without asking again, in milliseconds: less than the margin that tokens are renewed with. */
+const lifetime = 5_000;
 const rememberedScopes = 10_000;
 
 /**

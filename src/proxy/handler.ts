@@ -3,7 +3,9 @@ import { pipeline } from 'node:stream/promises';
 import type { Config } from '../config/config.ts';
 import type { Endpoint } from '../oci/endpoint.ts';
 import { parseEndpoint } from '../oci/endpoint.ts';
+import type { RepositoryName } from '../oci/reference.ts';
 import type { Judge } from '../policy/judge.ts';
+import type { Verdict } from '../policy/verdict.ts';
 import { DownloadError } from '../trust/download-error.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { answerAsUpstream, answerBase, answerError, answerUncovered, retryAfterSeconds } from './answer.ts';
@@ -13,7 +15,7 @@ import { ManifestPull } from './manifest-pull.ts';
 import type { PullRecord } from './pull-record.ts';
 import type { RegistryDoor } from './registry-door.ts';
 import type { Route } from './route.ts';
-import { Router } from './route.ts';
+import { mountFrom, Router } from './route.ts';
 
 export interface HandlerOptions {
   readonly config: Pick<Config, 'registries' | 'defaultRegistry' | 'publicUrl' | 'limits'>;
@@ -99,21 +101,22 @@ export class Handler {
       if (door.registry.auth !== 'forward') return answerBase(response);
       return this.#carry(request, response, door, route);
     }
-    if (isPush || endpoint.kind === 'upload' || endpoint.kind === 'uploads') {
-      return this.#carry(request, response, door, route);
-    }
-    if (endpoint.kind === 'manifest') {
+    if (endpoint.kind === 'manifest' && !isPush) {
       return this.#pull.answer(request, response, door, endpoint, (extraHeaders) =>
         this.#carry(request, response, door, route, extraHeaders),
       );
     }
-    const coverage = this.#options.judge.coverage({
-      registry: door.registry.name,
-      repository: endpoint.repository,
-    });
+    const coverage = this.#coverage(door, endpoint.repository);
     if (coverage.kind === 'deny') return answerUncovered(response, coverage);
-    if (endpoint.kind === 'blob') return this.#blob(request, response, door, endpoint);
-    return this.#carry(request, response, door, route);
+    if (endpoint.kind === 'blob' && !isPush) return this.#blob(request, response, door, endpoint);
+    if (endpoint.kind !== 'uploads') return this.#carry(request, response, door, route);
+    const isServed = (repository: RepositoryName): boolean =>
+      this.#coverage(door, repository).kind === 'unjudged';
+    return this.#carry(request, response, door, { ...route, endpoint: mountFrom(endpoint, route, isServed) });
+  }
+
+  #coverage(door: RegistryDoor, repository: RepositoryName): Verdict {
+    return this.#options.judge.coverage({ registry: door.registry.name, repository });
   }
 
   async #carry(

@@ -10,6 +10,7 @@ import { errorBody } from '../oci/error-body.ts';
 import { redirectTarget } from '../oci/redirect.ts';
 import { DownloadError } from '../trust/download-error.ts';
 import { wireError } from '../trust/token-client.ts';
+import { retryAfterSeconds } from './answer.ts';
 import type { HeaderFields } from './headers.ts';
 import { carriedRequestHeaders, carriedResponseHeaders } from './headers.ts';
 import type { ClientView } from './location.ts';
@@ -183,7 +184,7 @@ export class PassThrough {
       'content-type': 'application/json',
       'content-length': String(Buffer.byteLength(body)),
     };
-    if (status === 503) headers['retry-after'] = String(Math.ceil(this.#options.limits.retryAfter / 1000));
+    if (status === 503) headers['retry-after'] = retryAfterSeconds(this.#options.limits.retryAfter);
     response.writeHead(status, headers).end(body);
     return { kind: 'unavailable', status, cause };
   }

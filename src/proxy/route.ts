@@ -94,3 +94,26 @@ function ownName(endpoint: Endpoint, registry: Registry, prefix: string | undefi
   const repository: RepositoryName | undefined = parseRepositoryName(officialName(registry.name, path));
   return repository === undefined ? undefined : { ...endpoint, repository };
 }
+
+type Uploads = Extract<Endpoint, { kind: 'uploads' }>;
+
+/**
+ * Takes a request to begin an upload; gives it with the repository that a blob is to be mounted from (distribution-spec
+ * end-11) under the registry's own name. Where that is none of this registry's, or nothing of it is served, the mount is
+ * left out, and the registry begins an ordinary upload.
+ */
+export function mountFrom(
+  endpoint: Uploads,
+  { registry, prefix }: Pick<Extract<Route, { kind: 'registry' }>, 'registry' | 'prefix'>,
+  isServed: (repository: RepositoryName) => boolean,
+): Uploads {
+  const from = endpoint.query.find(([name]) => name === 'from')?.[1];
+  if (from === undefined) return endpoint;
+  const rest = endpoint.query.filter(([name]) => name !== 'from' && name !== 'mount');
+  const path =
+    prefix === undefined ? from : from.startsWith(`${prefix}/`) ? from.slice(prefix.length + 1) : '';
+  const source = parseRepositoryName(officialName(registry.name, path));
+  if (source === undefined || !isServed(source)) return { ...endpoint, query: rest };
+  const mount = endpoint.query.filter(([name]) => name === 'mount');
+  return { ...endpoint, query: [...rest, ...mount, ['from', source]] };
+}

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { Digest, Tag } from '../oci/reference.ts';
+import type { Tag } from '../oci/reference.ts';
 import { RepositoryError } from '../tuf/error.ts';
 import type { SignatureVerifier } from '../tuf/signature.ts';
 import type { VerifiedRepository } from '../tuf/verified-repository.ts';
 import { DownloadError } from './download-error.ts';
 import type { NotaryClient } from './notary-client.ts';
-import type { SignedTarget, TrustAnchor, TrustAnswer, TrustFailure, TrustSource } from './trust.ts';
+import type { SignedTargets, TrustAnchor, TrustAnswer, TrustFailure, TrustSource } from './trust.ts';
 import type { Verification } from './trust-answer.ts';
-import { allSigned, answerDigest, answerTag } from './trust-answer.ts';
+import { allSigned, answerTag } from './trust-answer.ts';
 import type { StoredRecord, TrustRecord, TrustStore } from './trust-store.ts';
 import { StateConflict, StateError } from './trust-store.ts';
 import type { UpdateLimits } from './updater.ts';
@@ -54,12 +54,7 @@ export class NotaryTrust implements TrustSource {
     return outcome.kind === 'verified' ? answerTag(outcome, anchor.signers, tag) : outcome;
   }
 
-  async resolveDigest(anchor: TrustAnchor, digest: Digest): Promise<TrustAnswer> {
-    const outcome = await this.#current(anchor);
-    return outcome.kind === 'verified' ? answerDigest(outcome, anchor.signers, digest) : outcome;
-  }
-
-  async signedTargets(anchor: TrustAnchor): Promise<readonly SignedTarget[] | TrustFailure> {
+  async signedTargets(anchor: TrustAnchor): Promise<SignedTargets | TrustFailure> {
     const outcome = await this.#current(anchor);
     return outcome.kind === 'verified' ? allSigned(outcome, anchor.signers) : outcome;
   }

@@ -1,11 +1,11 @@
-import type { Digest, Tag } from '../oci/reference.ts';
+import type { Tag } from '../oci/reference.ts';
 import { parseTag, sha256Digest } from '../oci/reference.ts';
 import { RepositoryError } from '../tuf/error.ts';
 import type { Target } from '../tuf/target.ts';
 import { allTargets, missingSigners, resolveTarget } from '../tuf/target.ts';
 import type { VerifiedRepository } from '../tuf/verified-repository.ts';
 import type { DownloadError } from './download-error.ts';
-import type { SignedTarget, TrustAnswer, VerifiedRole } from './trust.ts';
+import type { SignedTarget, SignedTargets, TrustAnswer, VerifiedRole } from './trust.ts';
 
 /** A repository that stood every check, and the outage that its use bridges, if one does. */
 export interface Verification {
@@ -37,26 +37,16 @@ export function answerTag(verification: Verification, signers: readonly string[]
   }
 }
 
-/** The same for a digest: signed if some tag means it today. */
-export function answerDigest(
-  verification: Verification,
-  signers: readonly string[],
-  digest: Digest,
-): TrustAnswer {
-  const found = allSigned(verification, signers).find((target) => target.digest === digest);
-  const roles = describeRoles(verification.repository);
-  return found ?? { kind: 'unsigned', reason: 'DIGEST_NOT_SIGNED', roles };
-}
-
 /** Everything that is signed, and by all of `signers`, one target a tag. */
-export function allSigned(verification: Verification, signers: readonly string[]): readonly SignedTarget[] {
+export function allSigned(verification: Verification, signers: readonly string[]): SignedTargets {
   const { repository } = verification;
   const roles = describeRoles(repository);
-  return allTargets(repository).flatMap((target) => {
+  const targets = allTargets(repository).flatMap((target) => {
     const tag = parseTag(target.tag);
     if (tag === undefined || missingSigners(repository, signers, target).length > 0) return [];
     return [signed(verification, target, tag, roles)];
   });
+  return { kind: 'listed', targets, roles };
 }
 
 function signed(

@@ -67,14 +67,19 @@ export type TrustAnswer =
     }
   | TrustFailure;
 
+/** Everything that a GUN's trust data signs, by all the signers that the anchor asks for. */
+export interface SignedTargets {
+  readonly kind: 'listed';
+  readonly targets: readonly SignedTarget[];
+  readonly roles: readonly VerifiedRole[];
+}
+
 export interface TrustSource {
   /**
    * Answers what a GUN's trust data says of a tag. Never throws for what the notary or the state did; concurrent
    * questions about one GUN share one refresh. Any `signed` answer is on disk as a floor before it is given.
    */
   resolveTag(anchor: TrustAnchor, tag: Tag): Promise<TrustAnswer>;
-  /** The same for a digest: `signed` if some tag resolves to it today. */
-  resolveDigest(anchor: TrustAnchor, digest: Digest): Promise<TrustAnswer>;
-  /** All that is signed today, one target a tag, for finding the children of signed indexes. */
-  signedTargets(anchor: TrustAnchor): Promise<readonly SignedTarget[] | TrustFailure>;
+  /** All that is signed today, one target a tag: what a digest is looked for in. The same holds for it. */
+  signedTargets(anchor: TrustAnchor): Promise<SignedTargets | TrustFailure>;
 }

@@ -10,9 +10,10 @@ export type JsonObject = ReadonlyMap<string, Json>;
 
 const deepest = 32;
 
-/** Takes a file's bytes; gives its value. Throws RepositoryError MALFORMED, with the offset in characters. */
-export function parseStrictJson(bytes: Uint8Array): Json {
-  return new Parser(decodeUtf8(bytes)).document();
+/** Takes a file's bytes, and its name for errors; gives its value. Throws RepositoryError MALFORMED, with the offset in
+ * characters. */
+export function parseStrictJson(bytes: Uint8Array, name = 'this file'): Json {
+  return new Parser(decodeUtf8(bytes, name), name).document();
 }
 
 /** Takes a value; gives its canonical JSON in UTF-8: keys in byte order, only `"` and `\` escaped, no white space. */
@@ -43,14 +44,14 @@ function compareUtf8(a: string, b: string): number {
 
 const surrogate = /[\ud800-\udfff]/;
 
-function decodeUtf8(bytes: Uint8Array): string {
+function decodeUtf8(bytes: Uint8Array, name: string): string {
   try {
     // With ignoreBOM the mark stays in the text, where no JSON document may have it.
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (error) {
     // The decoder's one way to say "not UTF-8".
     if (!(error instanceof TypeError)) throw error;
-    throw new RepositoryError('MALFORMED', 'not UTF-8', { cause: error });
+    throw new RepositoryError('MALFORMED', `${name} is not UTF-8`, { cause: error });
   }
 }
 
@@ -61,10 +62,12 @@ const spaces = new Set([0x20, 0x09, 0x0d, 0x0a]);
 
 class Parser {
   readonly #text: string;
+  readonly #name: string;
   #at = 0;
 
-  constructor(text: string) {
+  constructor(text: string, name: string) {
     this.#text = text;
+    this.#name = name;
   }
 
   document(): Json {
@@ -186,7 +189,10 @@ class Parser {
   }
 
   #malformed(what: string): RepositoryError {
-    return new RepositoryError('MALFORMED', `not the JSON of metadata at character ${this.#at}: ${what}`);
+    return new RepositoryError(
+      'MALFORMED',
+      `${this.#name} is not the JSON of metadata at character ${this.#at}: ${what}`,
+    );
   }
 }
 

@@ -28,22 +28,22 @@ const mostSignatures = 64;
 const common = ['_type', 'version', 'expires'];
 
 /**
- * Takes a file's bytes, its type and the members that type knows; gives the `signed` object and the common fields.
+ * Takes a file's bytes, its role, its type and the members that type knows; gives the `signed` object and the common fields.
  * Throws RepositoryError MALFORMED. Nothing is verified yet.
  */
 export function readFile(
   bytes: Uint8Array,
+  role: string,
   type: 'Root' | 'Timestamp' | 'Snapshot' | 'Targets',
   members: readonly string[],
 ): { signed: JsonObject; metadata: Metadata } {
-  const envelope = readExactObject(parseStrictJson(bytes), 'the file', ['signed', 'signatures']);
-  const place = type.toLowerCase();
-  const signed = readObject(envelope.get('signed'), `${place}.signed`, [...common, ...members]);
-  const found = readString(signed.get('_type'), `${place}._type`);
+  const envelope = readExactObject(parseStrictJson(bytes, role), role, ['signed', 'signatures']);
+  const signed = readObject(envelope.get('signed'), `${role}.signed`, [...common, ...members]);
+  const found = readString(signed.get('_type'), `${role}._type`);
   if (found !== type) {
     throw new RepositoryError(
       'MALFORMED',
-      `_type is ${JSON.stringify(found.slice(0, 32))}, but "${type}" was expected`,
+      `${role}._type is ${JSON.stringify(found.slice(0, 32))}, but "${type}" was expected`,
     );
   }
   return {
@@ -52,9 +52,9 @@ export function readFile(
       bytes,
       sha256: sha256Hex(bytes),
       message: canonicalBytes(signed),
-      signatures: readSignatures(envelope.get('signatures'), place),
-      version: readPositive(signed.get('version'), `${place}.version`),
-      expires: readInstant(signed.get('expires'), `${place}.expires`),
+      signatures: readSignatures(envelope.get('signatures'), role),
+      version: readPositive(signed.get('version'), `${role}.version`),
+      expires: readInstant(signed.get('expires'), `${role}.expires`),
     },
   };
 }

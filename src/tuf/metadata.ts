@@ -33,7 +33,7 @@ export interface Targets extends Metadata {
 
 /** Takes the bytes of a root.json; throws RepositoryError MALFORMED unless they are one, with a usable key for each role. */
 export function readRoot(bytes: Uint8Array): Root {
-  const { signed, metadata } = readFile(bytes, 'Root', ['consistent_snapshot', 'keys', 'roles']);
+  const { signed, metadata } = readFile(bytes, 'root', 'Root', ['consistent_snapshot', 'keys', 'roles']);
   const filed = readFiledKeys(signed.get('keys'), 'root.keys');
   const roles = readObject(signed.get('roles'), 'root.roles', ['root', 'timestamp', 'snapshot', 'targets']);
   const consistent = signed.get('consistent_snapshot') ?? false;
@@ -65,14 +65,14 @@ export function readRoot(bytes: Uint8Array): Root {
 
 /** Takes the bytes of a timestamp.json; throws RepositoryError MALFORMED unless they are one. */
 export function readTimestamp(bytes: Uint8Array): Timestamp {
-  const { signed, metadata } = readFile(bytes, 'Timestamp', ['meta']);
+  const { signed, metadata } = readFile(bytes, 'timestamp', 'Timestamp', ['meta']);
   const meta = readObject(signed.get('meta'), 'timestamp.meta', ['snapshot']);
   return { ...metadata, snapshot: readMandatory(meta, 'snapshot', 'timestamp.meta') };
 }
 
 /** Takes the bytes of a snapshot; throws RepositoryError MALFORMED unless they are one that lists root and targets. */
 export function readSnapshot(bytes: Uint8Array): Snapshot {
-  const { signed, metadata } = readFile(bytes, 'Snapshot', ['meta']);
+  const { signed, metadata } = readFile(bytes, 'snapshot', 'Snapshot', ['meta']);
   const meta = readObject(signed.get('meta'), 'snapshot.meta', ['root', 'targets']);
   const files = new Map<string, FileHashes>();
   for (const [role, entry] of meta)
@@ -84,7 +84,7 @@ export function readSnapshot(bytes: Uint8Array): Snapshot {
 
 /** Takes the bytes of targets.json or of the delegation `role`; throws RepositoryError MALFORMED unless they are one. */
 export function readTargets(bytes: Uint8Array, role: string): Targets {
-  const { signed, metadata } = readFile(bytes, 'Targets', ['targets', 'delegations']);
+  const { signed, metadata } = readFile(bytes, role, 'Targets', ['targets', 'delegations']);
   const targets = new Map<string, FileHashes>();
   for (const [path, entry] of readObject(signed.get('targets'), `${role}.targets`)) {
     readObject(entry, `${role}.targets`, ['hashes', 'length', 'custom']);

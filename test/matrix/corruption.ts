@@ -46,7 +46,14 @@ export const both = (outcome: Outcome) => ({ cold: outcome, warm: outcome });
 export const split = (cold: Outcome, warm: Outcome) => ({ cold, warm });
 export const all = (outcome: Outcome): Expected =>
   Object.fromEntries(roles.map((role) => [role, both(outcome)]));
-export const allBut = (role: RoleName, outcome: Outcome): Expected => ({ ...all(outcome), [role]: {} });
+/**
+ * Not signed by enough of the right keys. Who signs the first root of all nobody says but the pin: one that the pinned
+ * keys did not sign is not pinned, whatever it lists.
+ */
+export const notSigned: Expected = {
+  ...all('BAD_SIGNATURE'),
+  root: split('ROOT_NOT_PINNED', 'BAD_SIGNATURE'),
+};
 
 const unlessRoot = (role: RoleName): boolean => role !== 'root';
 export const always = (): boolean => true;

@@ -1,7 +1,7 @@
 import type { Signature, SigningKey } from '../../src/demo/signing/key.ts';
 import type { JsonObject, JsonValue } from '../../src/demo/signing/signed-file.ts';
 import type { Corruption, Expected, Place, RoleName, Terms } from './corruption.ts';
-import { all, delegated, forged, roles, split } from './corruption.ts';
+import { all, delegated, forged, notSigned, roles } from './corruption.ts';
 import { put, renamed, replaced, twice } from './document.ts';
 import { moreRootKeys, rootStranger, steadyKey, steadyRootKey, strangers } from './fixture.ts';
 
@@ -37,11 +37,6 @@ const signers = (count: number): readonly Signature[] =>
 const numberOf: readonly Corruption[] = [
   signed('no signature', () => [], all('MALFORMED')),
   signed('one signature twice', (honest) => [honest, honest], all('MALFORMED')),
-  signed(
-    'one signature twice, the second garbage',
-    (honest) => [honest, ...withBytes(honest, Buffer.alloc(64, 1))],
-    all('MALFORMED'),
-  ),
   signed('63 signatures of strangers before its own', (honest) => [...signers(63), honest], all('signed')),
   signed('65 signatures', (honest) => [...signers(64), honest], all('MALFORMED')),
 ];
@@ -49,22 +44,17 @@ const numberOf: readonly Corruption[] = [
 const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 
 const bytesOf: readonly Corruption[] = [
-  signed('a signature of garbage', (honest) => withBytes(honest, Buffer.alloc(64, 1)), all('BAD_SIGNATURE')),
-  signed('a signature of zeros', (honest) => withBytes(honest, Buffer.alloc(64)), all('BAD_SIGNATURE')),
+  signed('a signature of garbage', (honest) => withBytes(honest, Buffer.alloc(64, 1)), notSigned),
+  signed('a signature of zeros', (honest) => withBytes(honest, Buffer.alloc(64)), notSigned),
   signed(
     'a signature with one bit changed',
     (honest) => withBytes(honest, raw(honest).fill((raw(honest)[63] ?? 0) ^ 1, 63)),
-    all('BAD_SIGNATURE'),
+    notSigned,
   ),
   signed(
     'a signature without its last byte',
     (honest) => withBytes(honest, raw(honest).subarray(0, -1)),
-    all('BAD_SIGNATURE'),
-  ),
-  signed(
-    'a signature with a byte more',
-    (honest) => withBytes(honest, Buffer.concat([raw(honest), Buffer.alloc(1)])),
-    all('BAD_SIGNATURE'),
+    notSigned,
   ),
   signed(
     'a signature in DER',
@@ -78,7 +68,7 @@ const bytesOf: readonly Corruption[] = [
           raw(honest).subarray(32),
         ]),
       ),
-    all('BAD_SIGNATURE'),
+    notSigned,
   ),
   signed(
     'the other of the two signatures with the same r',
@@ -86,13 +76,9 @@ const bytesOf: readonly Corruption[] = [
     all('signed'),
   ),
   forged(
-    'a signature of another message',
-    {
-      text: (text) => text,
-      signatures: (honest) => honest,
-      bytes: (file) => Buffer.from(replaced(file.toString(), '"expires":"20', '"expires":"21')),
-    },
-    all('BAD_SIGNATURE'),
+    'a later expiry, put in after the signing',
+    { bytes: (file) => Buffer.from(replaced(file.toString(), '"expires":"20', '"expires":"21')) },
+    notSigned,
   ),
   signed(
     'a signature in base64 for URLs',
@@ -109,21 +95,16 @@ const bytesOf: readonly Corruption[] = [
     (honest) => [{ ...honest, sig: `${honest.sig}\n` }],
     all('MALFORMED'),
   ),
-  signed(
-    'a signature in hex',
-    (honest) => [{ ...honest, sig: `${raw(honest).toString('hex')}0` }],
-    all('MALFORMED'),
-  ),
 ];
 
 const entries: readonly Corruption[] = [
   signed('the method ECDSA', (honest) => [{ ...honest, method: 'ECDSA' }], all('signed')),
-  ...['none', '', 'eddsa', 'rsapss', 'rsapkcs1v15', 'pycrypto-pkcs#1 pss'].map((method) =>
-    signed(`the method ${JSON.stringify(method)}`, (honest) => [{ ...honest, method }], all('BAD_SIGNATURE')),
+  ...['none', 'eddsa', 'rsapss'].map((method) =>
+    signed(`the method ${JSON.stringify(method)}`, (honest) => [{ ...honest, method }], notSigned),
   ),
   signed(
     'a key id in capitals',
-    (honest) => [{ ...honest, keyid: honest.keyid.toUpperCase().replace(/^[0-9]*/, 'A') }],
+    (honest) => [{ ...honest, keyid: honest.keyid.toUpperCase() }],
     all('MALFORMED'),
   ),
   signed(
@@ -142,7 +123,7 @@ const entries: readonly Corruption[] = [
       (file) => renamed(file, ['signatures', '0', name], name.toUpperCase(), false),
       all('MALFORMED'),
     ),
-    ...[null, 7, [], undefined].map((value) =>
+    ...[null, undefined].map((value) =>
       inBytes(
         `signatures[0].${name} ${value === undefined ? 'missing' : JSON.stringify(value)}`,
         (file) => changed(file, name, value),
@@ -157,7 +138,7 @@ const ofOthers = ({ repository }: Place, role: RoleName): readonly SigningKey[] 
   roles.filter((other) => other !== role).flatMap((other) => repository.keys(other));
 
 const wrongKeys: readonly Corruption[] = [
-  forged('signed by a stranger', (role) => ({ keys: [stranger(role)] }), all('BAD_SIGNATURE')),
+  forged('signed by a stranger', (role) => ({ keys: [stranger(role)] }), notSigned),
   forged(
     'signed by a stranger under the id of the role’s key',
     (role, { repository }) => ({
@@ -165,12 +146,12 @@ const wrongKeys: readonly Corruption[] = [
       signatures: (by) =>
         by.map((signature) => ({ ...signature, keyid: repository.keys(role)[0]?.id ?? '' })),
     }),
-    all('BAD_SIGNATURE'),
+    notSigned,
   ),
   forged(
     'signed by the keys of all other roles',
     (role, place) => ({ keys: ofOthers(place, role) }),
-    all('BAD_SIGNATURE'),
+    notSigned,
   ),
   forged(
     'signed by the keys of all other roles and its own',
@@ -203,18 +184,13 @@ const reissued = ({ privateKey }: SigningKey): SigningKey =>
   steadyRootKey(privateKey, Date.parse('2026-11-01T00:00:00Z'));
 
 const thresholds: readonly Corruption[] = [
-  delegated(
-    'threshold 2, and one key',
-    ({ entry }) => void (entry['threshold'] = 2),
-    own,
-    all('BAD_SIGNATURE'),
-  ),
-  delegated('threshold 2 of 3, and one signature', twoOfThree, own, all('BAD_SIGNATURE')),
+  delegated('threshold 2, and one key', ({ entry }) => void (entry['threshold'] = 2), own, notSigned),
+  delegated('threshold 2 of 3, and one signature', twoOfThree, own, notSigned),
   delegated(
     'threshold 2 of 3, and one signature beside two of strangers',
     twoOfThree,
     (honest) => [honest, ...strangers.slice(0, 2)],
-    all('BAD_SIGNATURE'),
+    notSigned,
   ),
   delegated(
     'threshold 2 of 3, and two signatures',
@@ -223,8 +199,8 @@ const thresholds: readonly Corruption[] = [
     all('signed'),
   ),
   ...twoIdsOfOneKey(),
-  delegated('no key at all', ({ entry }) => void (entry['keyids'] = []), own, all('BAD_SIGNATURE')),
-  ...[0, -1, '1', null, [1], true, undefined].map((threshold) =>
+  delegated('no key at all', ({ entry }) => void (entry['keyids'] = []), own, notSigned),
+  ...[0, -1, '1', null, undefined].map((threshold) =>
     delegated(
       `threshold ${threshold === undefined ? 'missing' : JSON.stringify(threshold)}`,
       ({ entry }) => put(entry, ['threshold'], threshold),
@@ -275,13 +251,13 @@ const keyObjects: readonly Corruption[] = [
     'another key in its place, and a file signed by the old one',
     (terms) => list(terms, stranger(terms.role)),
     own,
-    all('BAD_SIGNATURE'),
+    notSigned,
   ),
   delegated(
     'another key in its place, which signs the file',
     (terms) => list(terms, stranger(terms.role)),
     (_, role) => [stranger(role)],
-    { ...all('signed'), root: split('ROOT_NOT_PINNED', 'BAD_SIGNATURE') },
+    { ...all('signed'), root: notSigned.root ?? {} },
   ),
 ];
 
@@ -310,7 +286,7 @@ function twoIdsOfOneKey(): readonly Corruption[] {
       'one key under two ids, and threshold 2',
       change,
       (honest) => [honest, again(honest)],
-      all('BAD_SIGNATURE'),
+      notSigned,
     ),
   ];
 }

@@ -30,15 +30,10 @@ const brokenJson: readonly Corruption[] = [
   refused('without its last byte', (file) => file.subarray(0, -1)),
   refused('empty', () => ''),
   refused('a login page', () => '<!doctype html><title>Log in</title>'),
-  ...['null', '[]', '{}', '""', '7', 'true'].map((value) => refused(`nothing but ${value}`, () => value)),
+  ...['null', '[]', '{}'].map((value) => refused(`nothing but ${value}`, () => value)),
   refused('behind a byte order mark', (file) => `\ufeff${file.toString()}`),
   refused('followed by another document', (file) => `${file.toString()}{}`),
-  refused('followed by a comma', (file) => `${file.toString()},`),
-  refused('followed by a NUL', (file) => `${file.toString()}\0`),
-  refused('with a comment', (file) => `/* */${file.toString()}`),
   refused('with a comma too many', (file) => text(file, '"signatures":[', '"signatures":[,')),
-  refused('in single quotes', (file) => file.toString().replaceAll('"', "'")),
-  refused('in UTF-16', (file) => Buffer.from(file.toString(), 'utf16le')),
   refused('compressed', (file) => Buffer.concat([Buffer.from([0x1f, 0x8b]), file])),
   refused('one byte longer than the limit', (file, role) => padded(file, limits[role] + 1)),
 ];
@@ -68,7 +63,6 @@ const envelope: readonly Corruption[] = [
   ),
   ...['signed', 'signatures'].flatMap((name) => [
     refused(`with ${name} twice`, (file) => twice(file, [name])),
-    refused(`with ${name} twice, and null the second time`, (file) => twice(file, [name], null)),
     refused(`with ${name.toUpperCase()} for ${name}`, (file) =>
       renamed(file, [name], name.toUpperCase(), false),
     ),
@@ -76,7 +70,7 @@ const envelope: readonly Corruption[] = [
       renamed(file, [name], name.toUpperCase(), true),
     ),
   ]),
-  ...['not list', {}, null, [null], [[]], [7]].map((value) =>
+  ...['not list', {}, null, [null]].map((value) =>
     refused(`with signatures ${JSON.stringify(value)}`, (file) => {
       const parsed = JSON.parse(file.toString()) as JsonObject;
       put(parsed, ['signatures'], value as JsonValue);
@@ -90,7 +84,6 @@ const unicode: readonly Corruption[] = [
   written('a lone low surrogate in a string', '\ufffd', String.raw`"\udfff"`, all('MALFORMED')),
   written('surrogates in the wrong order', '\ufffd\ufffd', String.raw`"\ude00\ud83d"`, all('MALFORMED')),
   written('a pair of surrogates', '\u{1f600}', String.raw`"\ud83d\ude00"`, all('signed')),
-  written('an unknown escape', 'x', String.raw`"\x78"`, all('MALFORMED')),
   written('a raw newline in a string', 'a b', '"a\nb"', all('MALFORMED')),
   forged(
     'a lone surrogate in a member name',
@@ -103,7 +96,6 @@ const unicode: readonly Corruption[] = [
   ...[
     ['a byte that is not UTF-8', 'ff'],
     ['a surrogate in three bytes', 'eda080'],
-    ['an overlong slash', 'c0af'],
   ].map(([what = '', hex = '']) =>
     forged(
       what,
@@ -121,30 +113,16 @@ const unicode: readonly Corruption[] = [
 ];
 
 const numbers: readonly Corruption[] = [
-  ...['9007199254740991', '-9007199254740991', '0', '-1'].map((number) =>
+  ...['9007199254740991', '-9007199254740991'].map((number) =>
     inText(`a member of the value ${number}`, number, 'signed'),
   ),
-  ...[
-    '9007199254740992',
-    '9007199254740993',
-    '-9007199254740992',
-    '18446744073709551616',
-    '1e400',
-    '1e3',
-    '1.0',
-    '0.5',
-    '-0',
-    '01',
-    '+1',
-    '0x10',
-    'NaN',
-    'Infinity',
-  ].map((number) => inText(`a member of the value ${number}`, number, 'MALFORMED')),
+  ...['9007199254740992', '9007199254740993', '1e400', '1.0', '-0', 'NaN'].map((number) =>
+    inText(`a member of the value ${number}`, number, 'MALFORMED'),
+  ),
 ];
 
 const nested: readonly Corruption[] = [
   inText('a member nested 30 deep', '['.repeat(30) + ']'.repeat(30), 'signed'),
-  inText('a member nested 32 deep', '['.repeat(32) + ']'.repeat(32), 'MALFORMED'),
   inText('a member nested 20,000 deep', '['.repeat(20_000) + ']'.repeat(20_000), 'MALFORMED'),
 ];
 

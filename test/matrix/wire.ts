@@ -10,8 +10,8 @@ import {
   reset,
   truncated,
 } from '../world/fault.ts';
-import type { Corruption, Expected, Outcome } from './corruption.ts';
-import { all, always, answered, both, split } from './corruption.ts';
+import type { Corruption, Expected, Outcome, Place, RoleName } from './corruption.ts';
+import { all, always, answered, both, notSigned, split } from './corruption.ts';
 
 // What comes over the wire in the place of an honest file (notary-v1 §1, §5.4 to §5.9).
 
@@ -29,9 +29,7 @@ const statuses: readonly Corruption[] = [
   every('200 of an empty body by 204', answer(204), 'NOTARY_UNAVAILABLE'),
   every('206', answer(206, { body: '{}' }), 'NOTARY_UNAVAILABLE'),
   every('307 to itself', (honest, request) => redirect(request.url)(honest, request), 'NOTARY_UNAVAILABLE'),
-  ...[301, 304, 400, 418, 429, 500, 502, 503, 504].map((status) =>
-    every(String(status), answer(status), 'NOTARY_UNAVAILABLE'),
-  ),
+  ...[304, 400, 429, 500, 503].map((status) => every(String(status), answer(status), 'NOTARY_UNAVAILABLE')),
   every('401', answer(401), 'NOTARY_UNAUTHORIZED'),
   every(
     '401 with a challenge that no one can answer',
@@ -54,7 +52,7 @@ const connections: readonly Corruption[] = [
 
 const bodies: readonly Corruption[] = [
   answered('a login page', () => loginPage, unnamed('MALFORMED')),
-  ...['', 'null', '[]', '{}'].map((body) =>
+  ...['', 'null', '[]'].map((body) =>
     answered(`a body of ${JSON.stringify(body)}`, () => answer(200, { body }), unnamed('MALFORMED')),
   ),
   answered('the file compressed', () => gzipped, unnamed('MALFORMED')),
@@ -80,11 +78,11 @@ const bodies: readonly Corruption[] = [
     { ...all('BAD_HASH'), timestamp: both('signed') },
     { rootStands: always },
   ),
-  answered(
-    'the file with its signatures broken',
-    () => changeBody(breakSignatures),
-    unnamed('BAD_SIGNATURE'),
-  ),
+  answered('the file with its signatures broken', () => changeBody(breakSignatures), {
+    ...all('BAD_HASH'),
+    root: notSigned.root ?? {},
+    timestamp: both('BAD_SIGNATURE'),
+  }),
   answered(
     'the file of another role',
     ({ repository }, role) =>
@@ -94,23 +92,29 @@ const bodies: readonly Corruption[] = [
         })(honest, request),
     unnamed('MALFORMED'),
   ),
-  answered(
-    'its file of before',
-    ({ repository }, role) => answer(200, { body: repository.files.current(role)?.bytes ?? '' }),
-    {
-      timestamp: { warm: 'ROLLBACK' },
-      snapshot: { warm: 'BAD_HASH' },
-      targets: { warm: 'BAD_HASH' },
-      'targets/releases': { warm: 'BAD_HASH' },
-    },
-  ),
+  answered('the file that is trusted, under a newer root', before(0), {
+    timestamp: { warm: 'BAD_HASH' },
+    snapshot: { warm: 'BAD_HASH' },
+    targets: { warm: 'BAD_HASH' },
+    'targets/releases': { warm: 'BAD_HASH' },
+  }),
+  answered('a file from before the trusted one', before(1), {
+    timestamp: { warm: 'ROLLBACK' },
+    snapshot: { warm: 'BAD_HASH' },
+    targets: { warm: 'BAD_HASH' },
+    'targets/releases': { warm: 'BAD_HASH' },
+  }),
 ];
 
 export const wireRows: readonly Corruption[] = [...statuses, ...connections, ...bodies];
 
-/** The last signature ends in `"}]}`. */
+/** The honest file of the version that was trusted when this was made, or of `ago` before it. */
+function before(ago: number): (place: Place, role: RoleName) => Fault {
+  return ({ repository }, role) =>
+    answer(200, { body: repository.files.version(role, repository.version(role) - ago)?.bytes ?? '' });
+}
+
 function breakSignatures(file: Buffer): Buffer {
-  const at = file.indexOf('"sig":"') + '"sig":"'.length;
-  file.write('AAAA', at);
+  file.write('AAAA', file.indexOf('"sig":"') + '"sig":"'.length);
   return file;
 }

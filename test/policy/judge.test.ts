@@ -46,14 +46,9 @@ class TableOfTrust implements TrustSource {
     return tag === target.tag ? target : { kind: 'unsigned', reason: 'TAG_NOT_SIGNED', roles: [] };
   }
 
-  async resolveDigest(anchor: TrustAnchor, digest: Digest): ReturnType<TrustSource['resolveDigest']> {
-    this.asked.push([`digest ${digest}`, anchor]);
-    if (this.#failure !== undefined) return this.#failure;
-    return digest === target.digest ? target : { kind: 'unsigned', reason: 'DIGEST_NOT_SIGNED', roles: [] };
-  }
-
-  async signedTargets(): ReturnType<TrustSource['signedTargets']> {
-    return this.#failure ?? [target];
+  async signedTargets(anchor: TrustAnchor): ReturnType<TrustSource['signedTargets']> {
+    this.asked.push(['targets', anchor]);
+    return this.#failure ?? { kind: 'listed', targets: [target], roles: [] };
   }
 }
 
@@ -151,11 +146,15 @@ test('a digest that trust data says nothing usable of is not looked for', async 
   }
 });
 
-test('trust data that becomes unusable between two questions about a digest decides for no', async () => {
-  const trust = new TableOfTrust();
-  trust.signedTargets = () => Promise.resolve(unavailable);
-  const { verdict, answer } = await new Judge([ruleOf()], trust).judge(digested(otherDigest), neverLook);
-  assert.deepEqual([verdict.kind, answer], ['unavailable', unavailable]);
+test('a digest costs one question, whether it is signed or not', async () => {
+  for (const digest of [signedDigest, otherDigest]) {
+    const trust = new TableOfTrust();
+    await new Judge([ruleOf()], trust).judge(digested(digest), looks({ kind: 'nowhere' }));
+    assert.deepEqual(
+      trust.asked.map(([asked]) => asked),
+      ['targets'],
+    );
+  }
 });
 
 test('digests: any leaves digests unjudged, and tags judged', async () => {

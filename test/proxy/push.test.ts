@@ -202,3 +202,47 @@ test('a method that no endpoint has is 405, whether pushes are carried or not', 
     assert.equal(registry.requests.length, 0);
   }
 });
+
+test('nothing is pushed into a repository from which nothing is served', async (t) => {
+  const rules = [{ match: 'reg.test/closed/**', mode: 'deny' }];
+  const world = await startWorld(t, { rules, config: (tree) => withRegistry(tree, { push: 'allow' }) });
+  for (const [name, reason] of [
+    ['closed/app', 'RULE_DENY'],
+    ['elsewhere/app', 'NO_RULE'],
+  ] as const) {
+    for (const [method, target] of [
+      ['POST', `/v2/${name}/blobs/uploads/`],
+      ['PUT', `/v2/${name}/manifests/1.0`],
+      ['DELETE', `/v2/${name}/blobs/${digestOf(layer)}`],
+    ] as const) {
+      const answered = await world.proxy.request(target, { method });
+      assert.deepEqual([answered.status, at(answered.json, 'errors', 0, 'detail', 'reason')], [403, reason]);
+    }
+  }
+  assert.deepEqual(world.registry.requests, []);
+});
+
+test('no blob is mounted out of a repository from which nothing is served', async (t) => {
+  const rules = [
+    { match: 'reg.test/closed/**', mode: 'deny' },
+    { match: 'reg.test/team/**', mode: 'allow' },
+  ];
+  const world = await startWorld(t, { rules, config: (tree) => withRegistry(tree, { push: 'allow' }) });
+  world.registry.put('closed/app', image, '1.0');
+  world.registry.put('team/base', image, '1.0');
+  const digest = digestOf(layer);
+  for (const [from, status] of [
+    ['team/base', 201],
+    ['closed/app', 202],
+    ['elsewhere/app', 202],
+    ['..%2Fclosed%2Fapp', 202],
+  ] as const) {
+    const target = `/v2/team/app/blobs/uploads/?mount=${digest}&from=${from}`;
+    assert.equal((await world.proxy.request(target, { method: 'POST' })).status, status, from);
+  }
+  const prefixed = `/v2/reg.test/team/app/blobs/uploads/?mount=${digest}&from=`;
+  const send = (from: string): Promise<HttpAnswer> =>
+    world.proxy.request(prefixed + from, { method: 'POST' });
+  assert.equal((await send('reg.test/team/base')).status, 201, 'named as the client names it');
+  assert.equal((await send('other.test/team/base')).status, 202, 'of another registry');
+});

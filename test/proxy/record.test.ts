@@ -55,7 +55,7 @@ test('a refused pull is one line, with what the client was told and what was lef
   const [line, ...more] = pullsLogged(world);
   assert.equal(more.length, 0);
   const { time: _time, seconds: _seconds, cause, ...fields } = line ?? {};
-  assert.match(String(cause), /^not the JSON of metadata at character 0/);
+  assert.match(String(cause), /^timestamp is not the JSON of metadata at character 0/);
   assert.deepEqual(fields, {
     level: 'warn',
     msg: 'pull',

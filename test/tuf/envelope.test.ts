@@ -26,7 +26,7 @@ const entry = { hashes: { sha256: hash(32) }, length: 1 };
 describe('the envelope', () => {
   test('keeps the received bytes, their hash, and signs the canonical form of what was read', () => {
     const text = Buffer.from(JSON.stringify({ signatures: good.signatures, signed }, undefined, 2));
-    const { metadata } = readFile(text, 'Targets', []);
+    const { metadata } = readFile(text, 'targets', 'Targets', []);
     assert.equal(metadata.bytes, text);
     assert.equal(metadata.sha256, createHash('sha256').update(text).digest('hex'));
     assert.equal(Buffer.from(metadata.message).toString(), JSON.stringify(signed));
@@ -36,6 +36,7 @@ describe('the envelope', () => {
   test('a method is read in any case', () => {
     const { metadata } = readFile(
       bytes({ signed, signatures: [{ ...signature(1), method: 'ECDSA' }] }),
+      'targets',
       'Targets',
       [],
     );
@@ -43,13 +44,9 @@ describe('the envelope', () => {
   });
 
   const changes: readonly (readonly [why: string, file: unknown, message: string | RegExp])[] = [
-    ['an array', [], 'the file should be an object, but is an array'],
-    [
-      'a member beside signed and signatures',
-      { ...good, abc: 'xyz' },
-      'the file has an unknown member "abc"',
-    ],
-    ['a capital Signed', { ...good, Signed: signed }, 'the file has "Signed" where "signed" is meant'],
+    ['an array', [], 'targets should be an object, but is an array'],
+    ['a member beside signed and signatures', { ...good, abc: 'xyz' }, 'targets has an unknown member "abc"'],
+    ['a capital Signed', { ...good, Signed: signed }, 'targets has "Signed" where "signed" is meant'],
     [
       'no signed',
       { signatures: [signature(1)] },
@@ -88,12 +85,12 @@ describe('the envelope', () => {
     [
       'another type',
       { ...good, signed: { ...signed, _type: 'Snapshot' } },
-      '_type is "Snapshot", but "Targets" was expected',
+      'targets._type is "Snapshot", but "Targets" was expected',
     ],
     [
       'a lower-case type',
       { ...good, signed: { ...signed, _type: 'targets' } },
-      '_type is "targets", but "Targets" was expected',
+      'targets._type is "targets", but "Targets" was expected',
     ],
     [
       'version 0',

@@ -163,7 +163,11 @@ for (const role of roles) {
         const { repository, client } = publishReleases();
         repository.forge(role, { text });
         repository.publish();
-        refuses(() => client.update(), 'MALFORMED', /^not the JSON of metadata at character \d+: /);
+        refuses(
+          () => client.update(),
+          'MALFORMED',
+          new RegExp(`^${role} is not the JSON of metadata at character \\d+: `),
+        );
       }
     });
 
