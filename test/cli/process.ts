@@ -55,13 +55,17 @@ export class ServeProcess {
   readonly ended: Promise<number | null>;
   readonly #child: ChildProcess;
   readonly #stdout: Readable;
-  readonly #waiting = new Set<() => void>();
+  #news = Promise.withResolvers<void>();
+  #isOver = false;
   #rest = '';
 
   private constructor(child: ChildProcess, stdout: Readable) {
     this.#child = child;
     this.#stdout = stdout;
-    this.ended = ended(child);
+    this.ended = ended(child).finally(() => {
+      this.#isOver = true;
+      this.#tell();
+    });
     stdout.setEncoding('utf8').on('data', (chunk: string) => this.#read(chunk));
   }
 
@@ -74,11 +78,9 @@ export class ServeProcess {
       return serve.ended;
     });
     const stderr = text(child.stderr);
-    const failed = serve.ended.then(async (status) => {
-      throw new Error(`serve ended with ${status}: ${await stderr}`);
+    await serve.logged('serving').catch(async (error: unknown) => {
+      throw new Error(`it did not start: ${await stderr}`, { cause: error });
     });
-    await Promise.race([serve.logged('serving'), failed]);
-    failed.catch(() => undefined); // From here on an end is what a test waits for.
     return serve;
   }
 
@@ -99,18 +101,14 @@ export class ServeProcess {
     this.#stdout.destroy();
   }
 
-  /** Gives the first record with this message, as soon as it is there. */
-  logged(message: string): Promise<Record<string, unknown>> {
-    return new Promise((resolve) => {
-      const look = (): void => {
-        const found = this.logs.find(({ msg }) => msg === message);
-        if (found === undefined) return;
-        this.#waiting.delete(look);
-        resolve(found);
-      };
-      this.#waiting.add(look);
-      look();
-    });
+  /** Gives the first record with this message, as soon as it is there. Rejects if the process ends without it. */
+  async logged(message: string): Promise<Record<string, unknown>> {
+    for (;;) {
+      const found = this.logs.find(({ msg }) => msg === message);
+      if (found !== undefined) return found;
+      if (this.#isOver) throw new Error(`serve ended without "${message}"`);
+      await this.#news.promise;
+    }
   }
 
   pull(repository: string, reference: string): Promise<HttpAnswer & { readonly reason: unknown }> {
@@ -127,7 +125,13 @@ export class ServeProcess {
     const lines = (this.#rest + chunk).split('\n');
     this.#rest = lines.pop() ?? '';
     this.logs.push(...lines.map((line) => JSON.parse(line) as Record<string, unknown>));
-    for (const look of this.#waiting) look();
+    this.#tell();
+  }
+
+  #tell(): void {
+    const { resolve } = this.#news;
+    this.#news = Promise.withResolvers();
+    resolve();
   }
 }
 

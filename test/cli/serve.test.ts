@@ -12,6 +12,8 @@ import { startWorld } from '../world/world.ts';
 import { ServeProcess, configure, tufgate } from './process.ts';
 
 const image = buildImage('served');
+/** For what waits until something happens, which it may never do. */
+const bounded = { timeout: 120_000 };
 
 function publish({ notary, registry }: World): void {
   registry.put('team/app', image, '1.0');
@@ -49,26 +51,30 @@ test('serve says in one line where it serves what, and is ready', async (t) => {
   );
 });
 
-test('after SIGTERM it is not ready, lets the pull in flight finish, and exits with 0', async (t) => {
-  const world = await startWorld(t);
-  publish(world);
-  const serve = await ServeProcess.start(t, await configure(world));
-  const hold = new Hold();
-  world.registry.fault('team/app', `manifests/${image.digest}`, hold.after);
-  const pull = serve.pull('team/app', '1.0');
-  await hold.arrived;
+test(
+  'after SIGTERM it is not ready, lets the pull in flight finish, and exits with 0',
+  bounded,
+  async (t) => {
+    const world = await startWorld(t);
+    publish(world);
+    const serve = await ServeProcess.start(t, await configure(world));
+    const hold = new Hold();
+    world.registry.fault('team/app', `manifests/${image.digest}`, hold.after);
+    const pull = serve.pull('team/app', '1.0');
+    await Promise.race([hold.arrived, pull]);
 
-  serve.kill('SIGTERM');
-  await serve.logged('stopping');
-  const ready = await send(serve.adminUrl, '/readyz');
-  assert.deepEqual([ready.status, at(ready.json, 'reason')], [503, 'draining']);
-  await refusesConnections(serve.url);
-  hold.release();
-  const pulled = await pull;
-  assert.deepEqual([pulled.status, pulled.body], [200, image.bytes]);
-  assert.equal(await serve.ended, 0);
-  assert.equal(serve.logs.at(-1)?.['msg'], 'stopped');
-});
+    serve.kill('SIGTERM');
+    await serve.logged('stopping');
+    const ready = await send(serve.adminUrl, '/readyz');
+    assert.deepEqual([ready.status, at(ready.json, 'reason')], [503, 'draining']);
+    await refusesConnections(serve.url);
+    hold.release();
+    const pulled = await pull;
+    assert.deepEqual([pulled.status, pulled.body], [200, image.bytes]);
+    assert.equal(await serve.ended, 0);
+    assert.equal(serve.logs.at(-1)?.['msg'], 'stopped');
+  },
+);
 
 for (const [first, second] of [
   ['SIGTERM', 'SIGTERM'],
@@ -81,7 +87,7 @@ for (const [first, second] of [
     const hold = new Hold();
     world.registry.fault('team/app', `manifests/${image.digest}`, hold.after);
     const cut = assert.rejects(serve.pull('team/app', '1.0'), { code: 'ECONNRESET' });
-    await hold.arrived;
+    await Promise.race([hold.arrived, cut]);
     serve.kill(first);
     await serve.logged('stopping');
     serve.kill(second);

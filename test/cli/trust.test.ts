@@ -15,6 +15,8 @@ import { ServeProcess, configure, tufgate } from './process.ts';
 
 const image = buildImage('trusted');
 const gun = 'reg.test/team/app';
+/** For what waits until something happens, which it may never do. */
+const bounded = { timeout: 120_000 };
 
 async function startSigned(
   t: TestContext,
@@ -137,24 +139,28 @@ test('reset says what it gives up; with first_use that is the trust in the signe
   assert.match(unpinned.stdout, /however old it is, and whoever signed it \(first_use\)\.\nForgot/);
 });
 
-test('after a reset a running serve accepts a re-created repository, once it asks the notary again', async (t) => {
-  const { world, path } = await startSigned(t, { rule: { check_every: '1s' } });
-  world.notary.sign('team/app', '1.0', image);
-  const serve = await ServeProcess.start(t, path);
-  assert.match(String((await serve.pull('team/app', '1.0')).headers['tufgate-trust']), /version=3/);
-  recreate(world);
-  const refused = await tufgate('explain', 'team/app:1.0', '--json', '-c', path);
-  assert.equal(refused.status, 1, refused.stdout);
-  while ((await serve.pull('team/app', '1.0')).status !== 403);
+test(
+  'after a reset a running serve accepts a re-created repository, once it asks the notary again',
+  bounded,
+  async (t) => {
+    const { world, path } = await startSigned(t, { rule: { check_every: '1s' } });
+    world.notary.sign('team/app', '1.0', image);
+    const serve = await ServeProcess.start(t, path);
+    assert.match(String((await serve.pull('team/app', '1.0')).headers['tufgate-trust']), /version=3/);
+    recreate(world);
+    const refused = await tufgate('explain', 'team/app:1.0', '--json', '-c', path);
+    assert.equal(refused.status, 1, refused.stdout);
+    while ((await serve.pull('team/app', '1.0')).status !== 403);
 
-  const reset = await tufgate('trust', 'reset', 'team/app', '--yes', '-c', path);
-  assert.equal(reset.status, 0);
-  let pulled = await serve.pull('team/app', '1.0');
-  while (pulled.status === 403) pulled = await serve.pull('team/app', '1.0');
-  assert.deepEqual([pulled.status, pulled.body], [200, image.bytes]);
-  assert.match(String(pulled.headers['tufgate-trust']), /version=2/);
-  assert.equal((await tufgate('explain', 'team/app:1.0', '-c', path)).status, 0);
-});
+    const reset = await tufgate('trust', 'reset', 'team/app', '--yes', '-c', path);
+    assert.equal(reset.status, 0);
+    let pulled = await serve.pull('team/app', '1.0');
+    while (pulled.status === 403) pulled = await serve.pull('team/app', '1.0');
+    assert.deepEqual([pulled.status, pulled.body], [200, image.bytes]);
+    assert.match(String(pulled.headers['tufgate-trust']), /version=2/);
+    assert.equal((await tufgate('explain', 'team/app:1.0', '-c', path)).status, 0);
+  },
+);
 
 test('a damaged record is undecided, never begun afresh, until it is reset', async (t) => {
   const { world, path } = await startSigned(t);

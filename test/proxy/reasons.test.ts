@@ -8,6 +8,7 @@ import { answer, changeBody, loginPage } from '../world/fault.ts';
 import { at } from '../world/http.ts';
 import type { PullAnswer, World, WorldOptions } from '../world/world.ts';
 import { startWorld } from '../world/world.ts';
+import { decisionTable } from './decision-table.ts';
 import { alterState, pullLabels, reconfigure, rise, storedRows, withRule } from './evidence.ts';
 
 // Every reason of contract §5, made to happen at notary, registry, state or configuration, and seen as a client sees it.
@@ -198,6 +199,11 @@ test('every reason of the contract has its story, and no other', () => {
   assert.deepEqual(answers.flatMap((group) => group.reasons).toSorted(), [...reasons].toSorted());
 });
 
+/** The row of the decision table that a story tells. */
+function foundBy(wanted: Reason): string {
+  return decisionTable.find(({ reason }) => reason === wanted)?.found ?? '';
+}
+
 const longName = `team/${'n'.repeat(250)}`;
 const longTag = 't'.repeat(128);
 
@@ -208,7 +214,7 @@ for (const { reasons: group, status, code, verdict } of answers) {
       [longName, longTag],
     ] as const) {
       const size = name === longName ? ' with the longest names there are' : '';
-      test(`${reason} is ${status} ${code}, tells the client why${size}, and ends when its cause does`, async (t) => {
+      test(`${foundBy(reason)}: ${status} ${reason}${size}`, async (t) => {
         const story = stories[reason];
         const world = await startWorld(t, story.options);
         const place = { world, name, tag };
@@ -248,6 +254,7 @@ interface Expected {
 
 function assertRefusal(refused: PullAnswer, { reason, status, code, image, name, story }: Expected): void {
   assert.deepEqual([refused.status, refused.reason], [status, reason]);
+  assert.equal(decisionTable.find((row) => row.reason === reason)?.status, String(status));
   assert.equal(refused.headers['content-type'], 'application/json');
   assert.equal(refused.headers['content-length'], String(refused.body.length));
   assert.equal(refused.headers['docker-distribution-api-version'], 'registry/2.0');
