@@ -25,27 +25,25 @@ const versions = [
 ];
 
 attacks('fast-forward', [
-  ...roles.map(
-    (role): Attack => ({
-      id: 'T-33',
-      title: `after version ${highest} of ${role} a rotation of its key, and nothing else, brings honest versions back`,
-      warm: refused('ROLLBACK'),
-      cold: served(good),
-      prepare: ({ repository }) => {
-        repository.publish();
-        repository.setVersion(role, highest);
-      },
-      lie: ({ repository }) => {
-        repository.setVersion(role, 5);
-        repository.publish();
-      },
-      mend: ({ repository }) => {
-        repository.rotate(role, { keys: [newKey()] });
-        repository.setVersion(role, 5);
-        repository.publish();
-      },
-    }),
-  ),
+  ...roles.map((role): Attack => ({
+    id: 'T-33',
+    title: `after version ${highest} of ${role} a rotation of its key, and nothing else, brings honest versions back`,
+    warm: refused('ROLLBACK'),
+    cold: served(good),
+    prepare: ({ repository }) => {
+      repository.publish();
+      repository.setVersion(role, highest);
+    },
+    lie: ({ repository }) => {
+      repository.setVersion(role, 5);
+      repository.publish();
+    },
+    mend: ({ repository }) => {
+      repository.rotate(role, { keys: [newKey()] });
+      repository.setVersion(role, 5);
+      repository.publish();
+    },
+  })),
   {
     id: 'T-36',
     title: 'version 2^31 wraps nowhere',
@@ -56,14 +54,12 @@ attacks('fast-forward', [
       repository.publish();
     },
   },
-  ...versions.map(
-    (version): Attack => ({
-      id: 'T-36',
-      title: `version ${version} is no version`,
-      warm: refused('MALFORMED'),
-      cold: refused('MALFORMED'),
-      lie: (scene) =>
-        forge(scene, 'timestamp', { text: (text) => text.replace(/"version":\d+/, `"version":${version}`) }),
-    }),
-  ),
+  ...versions.map((version): Attack => ({
+    id: 'T-36',
+    title: `version ${version} is no version`,
+    warm: refused('MALFORMED'),
+    cold: refused('MALFORMED'),
+    lie: (scene) =>
+      forge(scene, 'timestamp', { text: (text) => text.replace(/"version":\d+/, `"version":${version}`) }),
+  })),
 ]);

@@ -49,5 +49,8 @@ export function assertFloors(scene: Scene, { floors, roots }: Expected, before: 
   });
   assert.deepEqual(stored, published);
   for (const role of ['timestamp', 'snapshot', 'targets'])
-    assert.ok(after.files.some((row) => row['role'] === role), `${role} has no floor`);
+    assert.ok(
+      after.files.some((row) => row['role'] === role),
+      `${role} has no floor`,
+    );
 }

@@ -60,11 +60,13 @@ export class RequestTap {
   }
 }
 
+type Body = { readonly kind: 'length'; left: number } | { readonly kind: 'chunks' };
+
 /** The requests of one connection, one after the other. */
 class RequestReader {
   readonly #tap: RequestTap;
   #unread = Buffer.alloc(0);
-  #body: { readonly kind: 'length'; left: number } | { readonly kind: 'chunks' } | undefined;
+  #body: Body | undefined;
   #lost = false;
 
   constructor(tap: RequestTap) {
@@ -74,7 +76,7 @@ class RequestReader {
   read(bytes: Buffer): void {
     if (this.#lost) return;
     this.#unread = Buffer.concat([this.#unread, bytes]);
-    for (let went = true; went && !this.#lost; ) went = this.#body === undefined ? this.#head() : this.#rest();
+    for (let went = true; went && !this.#lost;) went = this.#body === undefined ? this.#head() : this.#rest();
   }
 
   /** Says whether there was a whole head to read. */
@@ -86,15 +88,25 @@ class RequestReader {
     const { method, target } = requestLine.exec(first)?.groups ?? {};
     const headers = lines.map((line) => {
       const { name, value } = headerLine.exec(line)?.groups ?? {};
-      return name === undefined || value === undefined ? this.#fail(line) : ([name.toLowerCase(), value] as const);
+      return name === undefined || value === undefined
+        ? this.#fail(line)
+        : ([name.toLowerCase(), value] as const);
     });
     if (method === undefined || target === undefined) return this.#fail(first) !== undefined;
-    this.#tap.requests.push({ line: first, method, target, headers: headers.filter((one) => one !== undefined) });
-    this.#body = this.#framing(first, headers.filter((one) => one !== undefined));
+    this.#tap.requests.push({
+      line: first,
+      method,
+      target,
+      headers: headers.filter((one) => one !== undefined),
+    });
+    this.#body = this.#framing(
+      first,
+      headers.filter((one) => one !== undefined),
+    );
     return true;
   }
 
-  #framing(line: string, headers: TappedRequest['headers']): typeof this.#body {
+  #framing(line: string, headers: TappedRequest['headers']): Body | undefined {
     const all = (wanted: string): string[] =>
       headers.filter(([name]) => name === wanted).map(([, value]) => value);
     const [lengths, codings, hosts] = [all('content-length'), all('transfer-encoding'), all('host')];

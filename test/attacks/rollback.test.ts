@@ -12,19 +12,18 @@ const online = ['snapshot', 'targets', 'targets/releases'] as const;
 const catalogued = { snapshot: 'T-22', targets: 'T-21', 'targets/releases': 'T-19' } as const;
 
 attacks('rollback', [
-  ...online.map(
-    (role): Attack => ({
-      id: catalogued[role],
-      title: `an older ${role} that the online keys sign new parents over`,
-      warm: refused('ROLLBACK'),
-      ...(role === 'targets/releases' && { cold: served(outdated) }),
-      prepare: twoPublishes,
-      lie: (scene) => signOverEarlier(scene, role),
-    }),
-  ),
+  ...online.map((role): Attack => ({
+    id: catalogued[role],
+    title: `an older ${role} that the online keys sign new parents over`,
+    warm: refused('ROLLBACK'),
+    ...(role === 'targets/releases' && { cold: served(outdated) }),
+    prepare: twoPublishes,
+    lie: (scene) => signOverEarlier(scene, role),
+  })),
   {
     id: 'T-18',
-    title: 'a delegation that the online keys hide from the snapshot, so that an older signature counts again',
+    title:
+      'a delegation that the online keys hide from the snapshot, so that an older signature counts again',
     warm: refused('ROLLBACK'),
     cold: served(outdated),
     lie: ({ repository }) => {
@@ -81,18 +80,16 @@ attacks('rollback', [
     lie: ({ repository }) => repository.files.setCurrent('root', repository.files.version('root', 1)),
     mend: ({ repository }) => repository.files.setCurrent('root', repository.files.version('root', 2)),
   },
-  ...(['timestamp', ...online] as const).map(
-    (role): Attack => ({
-      id: 'T-24',
-      title: `a second ${role} of the version that was trusted`,
-      warm: refused('EQUIVOCATION'),
-      lie: ({ world, repository }) => {
-        repository.setVersion(role, repository.version(role));
-        repository.setExpires(role, new Date(world.clock.now() + hour));
-        repository.publish();
-      },
-    }),
-  ),
+  ...(['timestamp', ...online] as const).map((role): Attack => ({
+    id: 'T-24',
+    title: `a second ${role} of the version that was trusted`,
+    warm: refused('EQUIVOCATION'),
+    lie: ({ world, repository }) => {
+      repository.setVersion(role, repository.version(role));
+      repository.setExpires(role, new Date(world.clock.now() + hour));
+      repository.publish();
+    },
+  })),
 ]);
 
 /** All that the first of two publishes said, under its own signatures. */
