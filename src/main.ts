@@ -109,6 +109,10 @@ try {
     process.stderr.write(`tufgate: ${error.message}\n`);
     process.exitCode = exit.undecided;
   } else {
-    throw error;
+    // Ours, and nobody was refused by it: 1, which an uncaught error ends with, would say so.
+    process.stderr.write(
+      `tufgate: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
+    process.exitCode = exit.undecided;
   }
 }

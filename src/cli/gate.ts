@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { AdminListener } from '../admin/admin.ts';
 import { startAdmin } from '../admin/admin.ts';
@@ -48,6 +49,8 @@ export interface Court {
   readonly doors: ReadonlyMap<string, RegistryDoor>;
   readonly notaries: ReadonlyMap<string, NotaryClient>;
   readonly store: TrustStore;
+  /** As what it is named to every registry, so that a request that comes back is known. */
+  readonly hop: string;
   readonly close: () => Promise<void>;
 }
 
@@ -72,6 +75,7 @@ export function openCourt(config: Config, metrics: Metrics, options: GateOptions
     now: options.now ?? Date.now,
     onRefresh: (notary, result, seconds) => metrics.trustRefresh(notary, result, seconds),
   });
+  const hop = `tufgate-${randomBytes(8).toString('hex')}`;
   const caches = {
     manifests: createManifestCache(limits.manifestCacheBytes),
     children: createChildrenCache(),
@@ -79,7 +83,7 @@ export function openCourt(config: Config, metrics: Metrics, options: GateOptions
   const doors = new Map(
     [...config.registries].map(([name, registry]) => [
       name,
-      new RegistryDoor(registry, limits, caches, metrics),
+      new RegistryDoor(registry, limits, caches, metrics, hop),
     ]),
   );
   return {
@@ -88,6 +92,7 @@ export function openCourt(config: Config, metrics: Metrics, options: GateOptions
     doors,
     notaries,
     store,
+    hop,
     async close() {
       await Promise.all([...doors.values(), ...notaries.values()].map((part) => part.close()));
       await store.close();
@@ -110,6 +115,7 @@ export async function startGate(config: Config, options: GateOptions): Promise<G
     doors: court.doors,
     judge: court.judge,
     metrics,
+    hop: court.hop,
     record: new PullRecord(metrics, options.log, new PullCount(() => performance.now())),
   });
   let draining = false;

@@ -30,7 +30,7 @@ export async function serve(configPath: string): Promise<number> {
     process.stderr.write(`tufgate: ${listenProblem(error)}\n`);
     return exit.refused;
   }
-  const urlOf = ({ host, port }: { host: string; port: number }): string => `${host}:${port}`;
+  const urlOf = ({ host, port }: Address): string => `${host.includes(':') ? `[${host}]` : host}:${port}`;
   log.info(
     {
       version,

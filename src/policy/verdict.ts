@@ -29,7 +29,7 @@ export function decide(image: ImageReference, rule: Rule, gun: string, answer: T
     case 'unsigned':
       return unsigned(image, rule, gun, answer);
     case 'invalid':
-      return deny(image, answer.error.code, answer.error.message, remedyFor(answer.error.code, image, gun));
+      return deny(image, answer.error.code, answer.error.message, remedyFor(answer.error.code, image));
     case 'unavailable':
       return couldNotDecide(image, answer.cause);
   }
@@ -144,13 +144,13 @@ function unavailable(
   return { kind: 'unavailable', reason, message: refusal(image, 'not decided', reason, finding, remedy) };
 }
 
-function remedyFor(code: RepositoryErrorCode, image: ImageReference, gun: string): string {
+function remedyFor(code: RepositoryErrorCode, image: ImageReference): string {
   switch (code) {
     case 'EXPIRED':
       return 'whoever holds the key of this role has to sign it again';
     case 'ROLLBACK':
     case 'EQUIVOCATION':
-      return `if ${gun} was re-created on purpose: tufgate trust reset ${printReference(image)}`;
+      return `if re-created on purpose: tufgate trust reset ${printReference(image)}`;
     case 'BAD_SIGNATURE':
       return 'its publisher has to sign it again with the keys in force';
     case 'BAD_HASH':
@@ -180,10 +180,13 @@ function refusal(
   finding: string,
   remedy: string,
 ): string {
-  const [shortImage, shortRemedy] = [shorten(printReference(image), 110), shorten(remedy, 90)];
-  const frame = (text: string): string =>
-    `content trust: ${shortImage} ${outcome}: ${reason}: ${text}; ${shortRemedy}`;
-  const text = frame(shorten(finding, longestMessage - frame('').length));
+  const frame = (named: string, found: string, mend: string): string =>
+    `content trust: ${named} ${outcome}: ${reason}: ${found}; ${mend}`;
+  const whole = frame(printReference(image), finding, remedy);
+  const [shortImage, shortRemedy] = [shorten(printReference(image), 110), shorten(remedy, 100)];
+  const room = longestMessage - frame(shortImage, '', shortRemedy).length;
+  const text =
+    whole.length <= longestMessage ? whole : frame(shortImage, shorten(finding, room), shortRemedy);
   return text.replaceAll(/[^\x20-\x7e]/g, '?');
 }
 

@@ -9,7 +9,7 @@ import type { Verdict } from '../policy/verdict.ts';
 import { DownloadError } from '../trust/download-error.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { answerAsUpstream, answerBase, answerError, answerUncovered, retryAfterSeconds } from './answer.ts';
-import { blobRequestHeaders } from './headers.ts';
+import { blobRequestHeaders, hasPassed } from './headers.ts';
 import type { ClientView } from './location.ts';
 import { ManifestPull } from './manifest-pull.ts';
 import type { PullRecord } from './pull-record.ts';
@@ -23,6 +23,8 @@ export interface HandlerOptions {
   readonly judge: Judge;
   readonly metrics: Metrics;
   readonly record: PullRecord;
+  /** As what this instance names itself in `Via`. */
+  readonly hop: string;
 }
 
 type Routed = Extract<Route, { kind: 'registry' }>;
@@ -64,6 +66,10 @@ export class Handler {
         response.statusCode,
       );
     });
+    if (hasPassed(request.headers, this.#options.hop)) {
+      const message = 'an upstream leads back to this very proxy: check "upstream" of the registries';
+      return answerError(response, 508, { code: 'UNAVAILABLE', message });
+    }
     if (target === undefined) {
       return answerError(response, 404, { code: 'UNSUPPORTED', message: 'not an endpoint of a registry' });
     }

@@ -21,9 +21,10 @@ const carriedRequest: ReadonlySet<string> = new Set([
   'if-unmodified-since',
   'range',
   'user-agent',
+  'via', // every hop of a loop has to be told of all before it
 ]);
 
-const blobRequest: ReadonlySet<string> = new Set(['accept', 'if-range', 'range', 'user-agent']);
+const blobRequest: ReadonlySet<string> = new Set(['accept', 'if-range', 'range', 'user-agent', 'via']);
 
 const blobResponse: ReadonlySet<string> = new Set([
   'accept-ranges',
@@ -55,12 +56,14 @@ const carriedResponse: ReadonlySet<string> = new Set([
 const ociPrefix = ['oci-'];
 const answerPrefixes = ['oci-', 'ratelimit-'];
 
-/** Takes a client's header fields and the Authorization to send; gives those of a carried request to the upstream. */
+/** Takes a client's header fields, the Authorization to send and our own name for `Via`; gives those of a carried
+ * request to the upstream. */
 export function carriedRequestHeaders(
   client: IncomingHttpHeaders,
   authorization: string | undefined,
+  hop?: string,
 ): HeaderFields {
-  return withOurs(pick(client, carriedRequest, ociPrefix), authorization);
+  return withOurs(pick(client, carriedRequest, ociPrefix), authorization, hop);
 }
 
 /** Takes a client's header fields; gives those that a request for a blob may carry to the upstream: the range. */
@@ -69,11 +72,23 @@ export function blobRequestHeaders(client: IncomingHttpHeaders): HeaderFields {
 }
 
 /** Adds our own fields last, so that nothing a client nominates in Connection can take them away. */
-export function withOurs(headers: HeaderFields, authorization: string | undefined): HeaderFields {
+export function withOurs(
+  headers: HeaderFields,
+  authorization: string | undefined,
+  hop?: string,
+): HeaderFields {
   // A coding would only be undone again: manifests and layers are signed, hashed and mostly compressed as they are.
   const ours: HeaderFields = { ...headers, 'accept-encoding': 'identity' };
   if (authorization !== undefined) ours['authorization'] = authorization;
+  // RFC 9110 §7.6.3: whom it came through, and us.
+  if (hop !== undefined) ours['via'] = [headers['via'] ?? [], `1.1 ${hop}`].flat().join(', ');
   return ours;
+}
+
+/** Says whether a request has been at this hop before. The name of a hop cannot be guessed, so wherever it stands in the
+ * field, it is ours. */
+export function hasPassed(client: IncomingHttpHeaders, hop: string): boolean {
+  return [client.via ?? []].flat().join().includes(hop);
 }
 
 /**

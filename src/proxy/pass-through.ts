@@ -25,6 +25,8 @@ const bodyMethods: ReadonlySet<string> = new Set(['PATCH', 'POST', 'PUT']);
 export interface PassThroughOptions {
   readonly limits: Pick<Limits, 'retryAfter'>;
   readonly onAnswer?: OnAnswer;
+  /** As what this instance names itself in `Via`. */
+  readonly hop?: string;
 }
 
 export interface Carriage extends ClientView {
@@ -101,7 +103,7 @@ export class PassThrough {
   ): Promise<IncomingMessage | Error | undefined> {
     const { hostname, host, port, protocol } = this.#origin;
     const { url, headers, method = '' } = request;
-    const sent: HeaderFields = { ...carriedRequestHeaders(headers, authorization), host };
+    const sent: HeaderFields = { ...carriedRequestHeaders(headers, authorization, this.#options.hop), host };
     // Without a length, node:http sends chunks.
     if (bodyMethods.has(method) && headers['transfer-encoding'] === undefined) {
       sent['content-length'] = headers['content-length'] ?? '0';

@@ -25,16 +25,16 @@ export class RegistryDoor {
   readonly passThrough: PassThrough;
   readonly #ownAuthorization: CarriedAuthorization | undefined;
 
-  constructor(registry: Registry, limits: Limits, caches: ContentCaches, metrics: Metrics) {
+  constructor(registry: Registry, limits: Limits, caches: ContentCaches, metrics: Metrics, hop: string) {
     const onAnswer = (name: string, code: number | 'error', seconds: number): void =>
       metrics.upstreamRequest(name, code, seconds);
     this.registry = registry;
-    this.upstream = new Upstream(registry, { limits, onAnswer });
+    this.upstream = new Upstream(registry, { limits, onAnswer, hop });
     this.manifests = new VerifiedManifests(registry, this.upstream, caches.manifests, (result) =>
       metrics.cacheRequest('manifest', result),
     );
     this.children = new SignedChildren(this.manifests, caches.children, limits.expandManifests);
-    this.passThrough = new PassThrough(registry, { limits, onAnswer });
+    this.passThrough = new PassThrough(registry, { limits, onAnswer, hop });
     if (registry.auth !== 'forward')
       this.#ownAuthorization = new CarriedAuthorization(registry, limits.downloadTimeout);
   }

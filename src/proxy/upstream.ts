@@ -22,6 +22,7 @@ export type OnAnswer = (registry: string, code: number | 'error', seconds: numbe
 export interface UpstreamOptions {
   readonly limits: Pick<Limits, 'manifestBytes' | 'downloadTimeout'>;
   readonly onAnswer?: OnAnswer;
+  readonly hop?: string; // as what this instance names itself in `Via`
 }
 
 /** The registry's own "no" to this client, to be passed on as it is. `headers` is without Content-Length. */
@@ -257,7 +258,7 @@ export class Upstream {
         origin: url.origin,
         path: url.pathname + url.search,
         method: asked.method,
-        headers: withOurs(asked.headers, authorization),
+        headers: withOurs(asked.headers, authorization, this.#options.hop),
         signal: asked.signal,
       });
       code = answer.statusCode;

@@ -1,4 +1,5 @@
 import { RepositoryError } from '../tuf/error.ts';
+import { sha256Hex } from '../tuf/hashes.ts';
 import { knownIds } from '../tuf/key.ts';
 import type { Root } from '../tuf/metadata.ts';
 import { readRoot } from '../tuf/metadata.ts';
@@ -116,8 +117,21 @@ export async function walkRoots(
   return { walked, atEnd: bytes === undefined };
 }
 
-/** `root.json` has to be the root that the versions lead to. Throws RepositoryError. */
-export function checkCurrentRoot(current: Uint8Array, { version, sha256 }: Root): void {
+/**
+ * `root.json` has to be the root that the versions lead to, with which `roots` (oldest first) end; gives it as it is served.
+ * Nothing signs the envelope: with a space more, or another valid signature, it is the same root still. Of the spelling that
+ * we hold the snapshot may know nothing, so it gives way to the one under which the notary files that version now. Throws
+ * RepositoryError.
+ */
+export async function currentRoot(
+  trusting: Trusting,
+  roots: readonly Root[],
+  current: Uint8Array,
+  fetchRoot: FetchRoot,
+): Promise<Root> {
+  const [trusted, before] = roots.toReversed();
+  if (trusted === undefined) throw new TypeError('a chain of roots has at least one');
+  const { version, sha256, message } = trusted;
   const newest = readRoot(current);
   if (newest.version > version) {
     throw new RepositoryError(
@@ -131,12 +145,23 @@ export function checkCurrentRoot(current: Uint8Array, { version, sha256 }: Root)
       `root is version ${newest.version}, but version ${version} was already trusted`,
     );
   }
-  if (newest.sha256 !== sha256) {
-    throw new RepositoryError(
-      'EQUIVOCATION',
-      `root version ${version} has SHA-256 ${newest.sha256}, but the one already trusted has ${sha256}`,
-    );
-  }
+  if (newest.sha256 === sha256) return trusted;
+  const filed = (await fetchRoot(`${version}.root`)) ?? current;
+  const isRespelled = Buffer.compare(newest.message, message) === 0 && sha256Hex(filed) === newest.sha256;
+  if (isRespelled && stands(trusting, newest, before)) return newest;
+  throw new RepositoryError(
+    'EQUIVOCATION',
+    `root version ${version} has SHA-256 ${newest.sha256}, but the one already trusted has ${sha256}`,
+  );
+}
+
+/** Whether trust may start with this root or, if there is one before it, come to it from there. */
+function stands(trusting: Trusting, root: Root, before: Root | undefined): boolean {
+  const { gun, pin, now, verifier } = trusting;
+  if (before === undefined) return satisfiesPin(root, pin, gun, now, verifier);
+  const set = new TrustedMetadataSet(before, { ...trusting, floors: new Map(), listedBefore: new Set() });
+  set.updateRoot(root.bytes);
+  return true;
 }
 
 /** Runs a reading of stored bytes, which were valid when they were stored. Throws StateError if they no longer are. */

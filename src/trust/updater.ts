@@ -8,7 +8,7 @@ import type { VerifiedRepository } from '../tuf/verified-repository.ts';
 import { TrustedMetadataSet } from '../tuf/trusted-metadata-set.ts';
 import { DownloadError } from './download-error.ts';
 import type { Trusting } from './root-chain.ts';
-import { checkCurrentRoot, checkPinned, findAnchor, intact, knownRoots, walkRoots } from './root-chain.ts';
+import { checkPinned, currentRoot, findAnchor, intact, knownRoots, walkRoots } from './root-chain.ts';
 import type { TrustedFile, TrustRecord } from './trust-store.ts';
 
 /** How large each file may be, in bytes, and how many roots one update may walk. */
@@ -75,23 +75,26 @@ export async function update(question: Update, source: MetadataSource): Promise<
   if (current === undefined) return notSigned(gun, stored, next);
 
   const anchor = newest ?? (await findAnchor(question, next, current, limits.rootRotations, fetchRoot));
-  const set = new TrustedMetadataSet(anchor, {
+  const terms = {
     ...question,
     floors: new Map([...(stored?.files ?? [])].map(([role, { floor }]) => [role, floor])),
     listedBefore: rolesListedBefore(gun, stored),
-  });
+  };
   const afterAnchor = newest === undefined ? await fetchRoot(`${anchor.version + 1}.root`) : next;
-  const { walked, atEnd } = await walkRoots(set, afterAnchor, limits.rootRotations, fetchRoot);
+  const walker = new TrustedMetadataSet(anchor, terms);
+  const { walked, atEnd } = await walkRoots(walker, afterAnchor, limits.rootRotations, fetchRoot);
   if (newest !== undefined) checkPinned(question, known, walked);
-  const withRoots = recordOf(newest === undefined ? [anchor] : known.roots, walked, stored);
-  if (withRoots.roots.length !== stored?.roots.length) await question.keepRoots(withRoots);
+  const roots = [...(newest === undefined ? [anchor] : known.roots), ...walked];
+  if (roots.length !== stored?.roots.length) await question.keepRoots(recordOf(roots, stored));
   if (!atEnd) {
     throw new RepositoryError(
       'MALFORMED',
       `more than ${limits.rootRotations} root versions; the next update goes on`,
     );
   }
-  checkCurrentRoot(current, set.root);
+  const root = await currentRoot(question, roots, current, fetchRoot);
+  const withRoots = recordOf([...roots.slice(0, -1), root], stored);
+  const set = new TrustedMetadataSet(root, terms);
   set.finishRoot();
 
   const timestamp = await outcome(asked.timestamp).catch((error: unknown) => {
@@ -152,7 +155,7 @@ function notSigned(gun: string, stored: TrustRecord | undefined, next: Uint8Arra
   if (stored !== undefined) {
     throw new RepositoryError(
       'ROLLBACK',
-      `the notary has no root.json of ${gun}, but ${stored.roots.length} roots were trusted`,
+      `the notary has no root.json of ${gun} any more, though one was trusted`,
     );
   }
   if (next !== undefined)
@@ -194,12 +197,8 @@ function isSame(previous: VerifiedRepository, timestamp: Uint8Array, root: Root)
   return previous.timestamp.file.sha256 === sha256Hex(timestamp) && previous.root.file.sha256 === root.sha256;
 }
 
-function recordOf(
-  start: readonly Root[],
-  walked: readonly Root[],
-  stored: TrustRecord | undefined,
-): TrustRecord {
-  const [first, ...later] = [...start, ...walked].map(({ bytes }) => bytes);
+function recordOf(roots: readonly Root[], stored: TrustRecord | undefined): TrustRecord {
+  const [first, ...later] = roots.map(({ bytes }) => bytes);
   if (first === undefined) throw new TypeError('a chain of roots has at least one');
   return {
     roots: [first, ...later],

@@ -19,7 +19,7 @@ export function derChildren(bytes: Buffer): DerElement[] {
     const tag = bytes.readUInt8(at);
     const first = bytes.readUInt8(at + 1);
     // Definite lengths of at most four bytes; long tags do not occur in what we read.
-    const lengthBytes = first < 0x80 ? 0 : first - 0x80;
+    const lengthBytes = Math.max(first - 0x80, 0);
     if (first === 0x80 || lengthBytes > 4 || (tag & 0x1f) === 0x1f) throw new RangeError('not DER');
     const length = lengthBytes === 0 ? first : bytes.readUIntBE(at + 2, lengthBytes);
     const start = at + 2 + lengthBytes;

@@ -192,11 +192,14 @@ export function fittingRootKeys(root: Root, gun: string): readonly PublicKey[] {
   return root.roles.root.keys.filter((key) => keyFault(key, gun) === undefined);
 }
 
-/** The same as a role; throws RepositoryError ROOT_NOT_PINNED, with what is wrong with the others, if they are too few. */
+/**
+ * The same as a role; throws RepositoryError ROOT_NOT_PINNED, with what is wrong with the others, if they are too few. Where
+ * all of its keys together are, that is no fault of certificates: the threshold is what nobody meets.
+ */
 export function rootSigners(root: Root, gun: string): RoleKeys {
   const { keys, threshold } = root.roles.root;
   const fitting = fittingRootKeys(root, gun);
-  if (spkis(fitting).length < threshold) {
+  if (spkis(fitting).length < threshold && spkis(keys).length >= threshold) {
     const faults = keys.slice(0, 4).map((key) => `${key.id.slice(0, 12)}: ${keyFault(key, gun) ?? 'fits'}`);
     throw new RepositoryError(
       'ROOT_NOT_PINNED',

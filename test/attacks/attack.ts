@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import type { Image } from '../../src/demo/image.ts';
 import { buildImage } from '../../src/demo/image.ts';
@@ -52,9 +51,9 @@ export interface Attack {
   readonly ask?: (scene: Scene, image: string) => Promise<readonly Asked[]>;
   /** Anything else that has to be so after the pull. */
   readonly also?: (scene: Scene) => unknown;
-  /** Takes the lie back, after which 1.0 has to be served; default: faults off, every role signed anew, one version up.
-   * `never` where nothing can; a served case is over without. */
-  readonly mend?: 'never' | ((scene: Scene) => unknown);
+  /** Takes the lie back, after which 1.0 has to be served; default: faults off, and every role but root signed anew, above
+   * all versions shown. `restore`: the files of before the lie. `never`: nothing can. What is served needs none. */
+  readonly mend?: 'never' | 'restore' | ((scene: Scene) => unknown);
 }
 
 export interface Asked {
@@ -94,10 +93,11 @@ async function play(attack: Attack, expected: Expected, scene: Scene): Promise<v
   repository.publish();
   // A proxy that refuses everything has to fail here: in the cold, at another repository.
   if (situation === 'warm') await assertServed(scene, good);
-  else await assertServed(control(scene), good);
+  else await assertServed(control(scene, attack.keys), good);
 
   const before = floorsOf(scene);
   const versions = new Map(signedRoles(repository).map((role) => [role, repository.version(role)]));
+  const honest = repository.files.copy();
   const image = (await attack.lie(scene)) ?? ':1.0';
   let asked: readonly Asked[] = [];
   const counted = await rise(world.proxy, 'tufgate_pulls_total', async () => {
@@ -112,8 +112,9 @@ async function play(attack: Attack, expected: Expected, scene: Scene): Promise<v
   assertFloors(scene, expected, before);
   await attack.also?.(scene);
 
-  if (attack.mend === 'never' || (expected.verdict === 'allow' && attack.mend === undefined)) return;
+  if (attack.mend === 'never' || (expected.manifest !== undefined && attack.mend === undefined)) return;
   if (attack.mend === undefined) publishHonestly(scene, versions);
+  else if (attack.mend === 'restore') repository.files.restore(honest);
   else await attack.mend(scene);
   await assertServed(scene, good);
 }
@@ -122,7 +123,8 @@ function countedReason(reason: Reason | 'none'): string {
   return reason === 'none' ? '' : reason;
 }
 
-function begin(world: World, name: string, situation: Situation, keys?: Attack['keys']): Scene {
+/** A repository with the usual images and signatures; nothing is published yet. */
+export function begin(world: World, name: string, situation: Situation, keys?: Attack['keys']): Scene {
   const gun = `${registryName}/${name}`;
   const own = keys?.(gun, world);
   const repository = world.notary.repository(name, own && { keys: own });
@@ -136,8 +138,8 @@ function begin(world: World, name: string, situation: Situation, keys?: Attack['
 }
 
 /** An honest repository beside the scene's. */
-function control({ world, name }: Scene): Scene {
-  const scene = begin(world, `${name}-control`, 'warm');
+function control({ world, name }: Scene, keys: Attack['keys']): Scene {
+  const scene = begin(world, `${name}-control`, 'warm', keys);
   scene.repository.publish();
   return scene;
 }
@@ -169,11 +171,4 @@ export function publishHonestly(
 function signedRoles(repository: SigningRepository): readonly string[] {
   const roles = ['timestamp', 'snapshot', 'targets', 'targets/releases'];
   return ['root', ...roles].filter((role) => repository.files.current(role) !== undefined);
-}
-
-/** A world for tests that tell their story themselves. */
-export async function startScene(t: TestContext, name: string, options: WorldOptions = {}): Promise<Scene> {
-  const scene = begin(await startWorld(t, options), name, 'warm');
-  scene.repository.publish();
-  return scene;
 }

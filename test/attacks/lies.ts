@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import type { KeyObject } from 'node:crypto';
+import type { CertificateOptions } from '../../src/demo/certificate.ts';
 import { SigningKey, generatePrivateKey } from '../../src/demo/signing/key.ts';
 import type { Forgery } from '../../src/demo/signing-repository.ts';
 import { answer } from '../world/fault.ts';
+import type { World } from '../world/world.ts';
 import type { Scene } from './attack.ts';
 import { good, outdated } from './attack.ts';
 
@@ -35,7 +38,7 @@ export function signOverEarlier(scene: Scene, role: string): void {
 
 /** Publishes something new and honest, then serves these bytes in place of one file of it. */
 export function serveInPlace({ world, name, repository }: Scene, role: string, bytes: Buffer): void {
-  repository.touch();
+  repository.touch('snapshot', 'targets', 'targets/releases');
   repository.publish();
   world.notary.fault(name, role, answer(200, { body: bytes }), ({ version }) => version === undefined);
 }
@@ -50,8 +53,19 @@ export function newKey(algorithm: Parameters<typeof generatePrivateKey>[0] = 'p2
   return SigningKey.plain(generatePrivateKey(algorithm));
 }
 
-/** Every current file of the repository as it is, to be served again later. */
-export function keepCurrent({ repository }: Scene): () => void {
-  const saved = repository.files.copy();
-  return () => repository.files.restore(saved);
+/** A root key whose private half every pin of the world fits, under a certificate of its own. */
+export function certified(
+  world: World,
+  options: Partial<CertificateOptions>,
+  privateKey = pinnedKey(world),
+): SigningKey {
+  const now = world.clock.now();
+  const dates = { notBefore: new Date(now - hour), notAfter: new Date(now + 3650 * day) };
+  return SigningKey.certified(privateKey, { commonNames: [], ...dates, ...options });
+}
+
+function pinnedKey({ notary }: World): KeyObject {
+  const [key] = notary.repository('team/any').keys('root');
+  assert.ok(key);
+  return key.privateKey;
 }

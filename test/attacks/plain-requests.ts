@@ -18,6 +18,9 @@ export interface Gates {
   readonly blobs: readonly Digest[];
 }
 
+/** Takes a source of chance and what may honestly be asked; gives bytes, one character each. */
+export type Shape = (random: Seeded, gates: Gates) => string;
+
 export interface PlainTarget {
   readonly method: string;
   readonly target: string;

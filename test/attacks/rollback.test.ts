@@ -1,7 +1,7 @@
 import { objectAt } from '../../src/demo/signing/signed-file.ts';
 import { Proxy } from '../world/world.ts';
 import type { Attack, Scene } from './attack.ts';
-import { attacks, getAndHead, good, outdated } from './attack.ts';
+import { attacks, getAndHead, outdated } from './attack.ts';
 import { refused, served } from './expected.ts';
 import { hour, signOverEarlier, twoPublishes } from './lies.ts';
 

@@ -181,7 +181,7 @@ test('what a notary serves does not reach the terminal as a command', async (t) 
   world.notary.repository('team/app').publish();
   const { status, stdout } = await explain(world, 'team/app:1.0');
   assert.equal(status, 1);
-  assert.match(stdout, /failed +MALFORMED: _type is "\?2J\?"/);
+  assert.match(stdout, /failed +MALFORMED: .*_type is "\?2J\?"/);
   assert.match(stdout, /^[\x20-\x7e\n]+$/);
 });
 

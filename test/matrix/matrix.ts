@@ -1,7 +1,9 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { SigningRepository } from '../../src/demo/signing-repository.ts';
+import { readSigned } from '../../src/demo/signing/signed-file.ts';
 import { parseImageReference } from '../../src/oci/reference.ts';
 import { decide } from '../../src/policy/verdict.ts';
 import type { Rule } from '../../src/policy/rule.ts';
@@ -9,11 +11,11 @@ import { NotaryClient } from '../../src/trust/notary-client.ts';
 import { NotaryTrust } from '../../src/trust/notary-trust.ts';
 import { SqliteTrustStore } from '../../src/trust/sqlite-trust-store.ts';
 import type { TrustAnswer } from '../../src/trust/trust.ts';
-import type { StoredRecord } from '../../src/trust/trust-store.ts';
+import type { StoredRecord, TrustRecord } from '../../src/trust/trust-store.ts';
 import { SignatureVerifier } from '../../src/tuf/signature.ts';
 import { tagOf } from '../trust/trust-world.ts';
 import { LyingNotary } from '../world/lying-notary.ts';
-import type { Corruption, Outcome, RoleName, Situation } from './corruption.ts';
+import type { Corruption, Outcome, Place, RoleName, Situation } from './corruption.ts';
 import { roles, situations } from './corruption.ts';
 import { beginRepository, gun, limits, now, outdated, pinned, released, tag } from './fixture.ts';
 import { freshnessRows } from './freshness.ts';
@@ -63,6 +65,9 @@ export class Matrix {
   readonly #store = new SqliteTrustStore(join(this.#directory, 'state.db'));
   readonly #verifier = new SignatureVerifier();
 
+  /** What is stored once the honest version is trusted; its files are the same for every cell. */
+  #trusted: TrustRecord | undefined;
+
   private constructor(notary: LyingNotary) {
     this.#notary = notary;
     this.#client = new NotaryClient(
@@ -72,7 +77,12 @@ export class Matrix {
   }
 
   static async start(): Promise<Matrix> {
-    return new Matrix(await LyingNotary.start({ gunPrefix: 'reg.test/', now: () => now }));
+    const matrix = new Matrix(await LyingNotary.start({ gunPrefix: 'reg.test/', now: () => now }));
+    matrix.#serve('warm');
+    const control = await matrix.#ask();
+    if (control !== 'signed') throw new TypeError(`the honest version is ${control}`);
+    matrix.#trusted = await matrix.#stored();
+    return matrix;
   }
 
   async close(): Promise<void> {
@@ -86,46 +96,46 @@ export class Matrix {
   async find({ corruption, role, situation }: Cell): Promise<string> {
     this.#notary.behave();
     await this.#store.forget(notaryName, gun);
-    const repository = beginRepository();
-    this.#notary.server.serve(gun, repository.files);
-    const trust = this.#newTrust();
-    const ask = async (): Promise<string> => outcomeOf(await trust.resolveTag(this.#anchor, tagOf(tag)));
-    if (situation === 'warm') {
-      repository.publish();
-      repository.touch();
-      repository.publish();
-      const control = await ask();
-      if (control !== 'signed') return `${control} before anything was wrong`;
-      repository.touch();
-    }
+    const repository = this.#serve(situation);
+    if (situation === 'warm' && this.#trusted !== undefined)
+      await this.#store.commit(notaryName, gun, 0, this.#trusted);
     const before = await this.#stored();
     const versions = new Map(roles.map((name) => [name, repository.version(name)]));
-    corruption.make(
-      {
-        repository,
-        situation,
-        fault: (name, fault, which) => void this.#notary.fault('app', name, fault, which),
-      },
-      role,
-    );
+    // Everything is newer, so that nothing is refused for standing still.
+    if (situation === 'warm') repository.touch();
+    const fault: Place['fault'] = (name, made, which) => void this.#notary.fault('app', name, made, which);
+    corruption.make({ repository, situation, fault }, role);
     repository.publish();
 
-    const found = await ask();
+    const found = await this.#ask();
     const complaints = ['polluted' in {} ? 'Object.prototype is polluted' : ''];
     if (found !== 'signed' && found !== 'fallback') {
       const stands = corruption.rootStands(role);
       complaints.push(changeOf(before, await this.#stored(), stands ? repository : undefined));
       this.#notary.behave();
       if (!corruption.onTheWire) publishHonestly(repository, versions, stands);
-      const mended = await ask();
+      const mended = await this.#ask();
       if (mended !== 'signed') complaints.push(`${mended} with honest files`);
     }
     return [found, ...complaints].filter((text) => text !== '').join(', but ');
   }
 
-  get #anchor() {
+  /** An honest repository, in the warm situation with two versions of each role published. */
+  #serve(situation: Situation): SigningRepository {
+    const repository = beginRepository();
+    this.#notary.server.serve(gun, repository.files);
+    if (situation === 'cold') return repository;
+    repository.publish();
+    repository.touch();
+    repository.publish();
+    return repository;
+  }
+
+  /** Pulls in a process that has just begun, with the state there is. */
+  async #ask(): Promise<string> {
     const pin = { kind: 'keys', ids: pinned } as const;
-    return { notary: notaryName, gun, pin, signers: [], checkEvery: 0, outageGrace: 0 };
+    const anchor = { notary: notaryName, gun, pin, signers: [], checkEvery: 0, outageGrace: 0 };
+    return outcomeOf(await this.#newTrust().resolveTag(anchor, tagOf(tag)));
   }
 
   #stored(): Promise<StoredRecord | undefined> {
@@ -190,18 +200,25 @@ function outcomeOf(answer: TrustAnswer): string {
   return digest === outdated.digest && target.role === 'targets' ? 'fallback' : `${digest} of ${target.role}`;
 }
 
-/** What a refusal changed in the state that it may not have: nothing but the newest root of `standing` may be there. */
+/**
+ * What a refusal changed in the state that it may not have: nothing but the newest root of `standing` may be there, which
+ * is the same root whatever stands around its signed part.
+ */
 function changeOf(
   before: StoredRecord | undefined,
   after: StoredRecord | undefined,
   standing: SigningRepository | undefined,
 ): string {
   const newest = standing?.files.current('root')?.bytes;
-  const roots = [...(before?.roots ?? []), ...(newest === undefined ? [] : [newest])];
-  const found = after?.roots.length ?? 0;
-  if (found !== roots.length) return `the state has ${found} roots, not ${roots.length}`;
-  if (newest === undefined && before?.revision !== after?.revision) return 'the state was written';
-  return print(after?.roots ?? [], after) === print(roots, before) ? '' : 'the state changed';
+  if (newest === undefined) {
+    if (before?.revision !== after?.revision) return 'the state was written';
+    return print(after?.roots ?? [], after) === print(before?.roots ?? [], before) ? '' : 'the state changed';
+  }
+  const [last = newest, ...earlier] = [...(after?.roots ?? [])].toReversed();
+  if (earlier.length !== (before?.roots.length ?? 0))
+    return `the state has ${after?.roots.length ?? 0} roots`;
+  if (!isDeepStrictEqual(readSigned(last), readSigned(newest))) return 'the state has another root';
+  return print(earlier.toReversed(), after) === print(before?.roots ?? [], before) ? '' : 'the state changed';
 }
 
 function print(roots: readonly Uint8Array[], record: StoredRecord | undefined): string {

@@ -7,7 +7,7 @@ import { moreRootKeys, rootStranger, steadyKey, steadyRootKey, strangers } from 
 
 // Who signed what, how often, and under which name (notary-v1 §5.2, §5.3).
 
-type Change = (honest: Signature, all: readonly Signature[]) => readonly Signature[];
+type Change = (honest: Signature) => readonly Signature[];
 
 const signed = (what: string, change: Change, expected: Expected): Corruption =>
   forged(
@@ -16,7 +16,7 @@ const signed = (what: string, change: Change, expected: Expected): Corruption =>
       signatures: (signatures) => {
         const [honest] = signatures;
         if (honest === undefined) throw new TypeError('nothing is signed');
-        return change(honest, signatures);
+        return change(honest);
       },
     },
     expected,
@@ -45,12 +45,6 @@ const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551
 
 const bytesOf: readonly Corruption[] = [
   signed('a signature of garbage', (honest) => withBytes(honest, Buffer.alloc(64, 1)), notSigned),
-  signed('a signature of zeros', (honest) => withBytes(honest, Buffer.alloc(64)), notSigned),
-  signed(
-    'a signature with one bit changed',
-    (honest) => withBytes(honest, raw(honest).fill((raw(honest)[63] ?? 0) ^ 1, 63)),
-    notSigned,
-  ),
   signed(
     'a signature without its last byte',
     (honest) => withBytes(honest, raw(honest).subarray(0, -1)),
@@ -99,7 +93,7 @@ const bytesOf: readonly Corruption[] = [
 
 const entries: readonly Corruption[] = [
   signed('the method ECDSA', (honest) => [{ ...honest, method: 'ECDSA' }], all('signed')),
-  ...['none', 'eddsa', 'rsapss'].map((method) =>
+  ...['none', 'eddsa'].map((method) =>
     signed(`the method ${JSON.stringify(method)}`, (honest) => [{ ...honest, method }], notSigned),
   ),
   signed(
@@ -123,7 +117,7 @@ const entries: readonly Corruption[] = [
       (file) => renamed(file, ['signatures', '0', name], name.toUpperCase(), false),
       all('MALFORMED'),
     ),
-    ...[null, undefined].map((value) =>
+    ...[undefined].map((value) =>
       inBytes(
         `signatures[0].${name} ${value === undefined ? 'missing' : JSON.stringify(value)}`,
         (file) => changed(file, name, value),
@@ -179,9 +173,14 @@ function twoOfThree(terms: Terms): void {
   terms.entry['threshold'] = 2;
 }
 
-/** The same private key under another id: another certificate, or one in place of the plain key. */
-const reissued = ({ privateKey }: SigningKey): SigningKey =>
-  steadyRootKey(privateKey, Date.parse('2026-11-01T00:00:00Z'));
+const reissues = new Map<SigningKey, SigningKey>();
+
+/** The same private key under another id: in another certificate, or in one where it was plain. */
+function reissued(key: SigningKey): SigningKey {
+  const made = reissues.get(key) ?? steadyRootKey(key.privateKey, Date.parse('2026-11-01T00:00:00Z'));
+  reissues.set(key, made);
+  return made;
+}
 
 const thresholds: readonly Corruption[] = [
   delegated('threshold 2, and one key', ({ entry }) => void (entry['threshold'] = 2), own, notSigned),
@@ -198,7 +197,15 @@ const thresholds: readonly Corruption[] = [
     (honest, role) => [honest, others(role)[0]],
     all('signed'),
   ),
-  ...twoIdsOfOneKey(),
+  delegated(
+    'one key under two ids, and threshold 2',
+    (terms) => {
+      list(terms, terms.honest, reissued(terms.honest));
+      terms.entry['threshold'] = 2;
+    },
+    (honest) => [honest, reissued(honest)],
+    notSigned,
+  ),
   delegated('no key at all', ({ entry }) => void (entry['keyids'] = []), own, notSigned),
   ...[0, -1, '1', null, undefined].map((threshold) =>
     delegated(
@@ -269,27 +276,6 @@ export const signatureRows: readonly Corruption[] = [
   ...thresholds,
   ...keyObjects,
 ];
-
-function twoIdsOfOneKey(): readonly Corruption[] {
-  const made = new Map<SigningKey, SigningKey>();
-  const again = (honest: SigningKey): SigningKey => {
-    const key = made.get(honest) ?? reissued(honest);
-    made.set(honest, key);
-    return key;
-  };
-  const change = (terms: Terms): void => {
-    list(terms, terms.honest, again(terms.honest));
-    terms.entry['threshold'] = 2;
-  };
-  return [
-    delegated(
-      'one key under two ids, and threshold 2',
-      change,
-      (honest) => [honest, again(honest)],
-      notSigned,
-    ),
-  ];
-}
 
 function changed(file: Buffer, name: string, value: JsonValue | undefined): string {
   const parsed = JSON.parse(file.toString()) as JsonObject;

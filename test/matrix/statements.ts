@@ -40,7 +40,7 @@ const lengths: readonly Corruption[] = [
     ...listed('MALFORMED'),
     root: both('BAD_HASH'),
   }),
-  ...[0, -1, '700', null, true, [700], undefined].map((length) =>
+  ...[0, -1, '700', null, undefined].map((length) =>
     stated(
       `its length ${length === undefined ? 'missing' : JSON.stringify(length)}`,
       (entry) => put(entry, ['length'], length),

@@ -30,11 +30,9 @@ const brokenJson: readonly Corruption[] = [
   refused('without its last byte', (file) => file.subarray(0, -1)),
   refused('empty', () => ''),
   refused('a login page', () => '<!doctype html><title>Log in</title>'),
-  ...['null', '[]', '{}'].map((value) => refused(`nothing but ${value}`, () => value)),
+  ...['null', '[]'].map((value) => refused(`nothing but ${value}`, () => value)),
   refused('behind a byte order mark', (file) => `\ufeff${file.toString()}`),
   refused('followed by another document', (file) => `${file.toString()}{}`),
-  refused('with a comma too many', (file) => text(file, '"signatures":[', '"signatures":[,')),
-  refused('compressed', (file) => Buffer.concat([Buffer.from([0x1f, 0x8b]), file])),
   refused('one byte longer than the limit', (file, role) => padded(file, limits[role] + 1)),
 ];
 
@@ -84,7 +82,6 @@ const unicode: readonly Corruption[] = [
   written('a lone low surrogate in a string', '\ufffd', String.raw`"\udfff"`, all('MALFORMED')),
   written('surrogates in the wrong order', '\ufffd\ufffd', String.raw`"\ude00\ud83d"`, all('MALFORMED')),
   written('a pair of surrogates', '\u{1f600}', String.raw`"\ud83d\ude00"`, all('signed')),
-  written('a raw newline in a string', 'a b', '"a\nb"', all('MALFORMED')),
   forged(
     'a lone surrogate in a member name',
     {

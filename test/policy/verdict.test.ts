@@ -97,8 +97,7 @@ for (const [answer, says] of unsigned) {
 
 const remedies: Record<RepositoryErrorCode, RegExp> = {
   EXPIRED: / has to sign it again$/,
-  ROLLBACK:
-    /; if reg\.test\/team\/app was re-created on purpose: tufgate trust reset reg\.test\/team\/app:1\.0$/,
+  ROLLBACK: /; if re-created on purpose: tufgate trust reset reg\.test\/team\/app:1\.0$/,
   EQUIVOCATION: /tufgate trust reset reg\.test\/team\/app:1\.0$/,
   BAD_SIGNATURE: /; its publisher has to sign it again with the keys in force$/,
   BAD_HASH: /; its publisher has to publish it again, or its notary was tampered with$/,

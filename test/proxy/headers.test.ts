@@ -43,7 +43,6 @@ for (const name of [
   'transfer-encoding',
   'content-length',
   'upgrade',
-  'via',
   'x-forwarded-for',
   'x-forwarded-host',
   'x-forwarded-proto',

@@ -31,7 +31,7 @@ export interface TrustWorldOptions {
   readonly timeout?: number;
 }
 
-const limits: NotaryTrustOptions['limits'] = {
+export const trustLimits: NotaryTrustOptions['limits'] = {
   rootBytes: 1024 * 1024,
   timestampBytes: 64 * 1024,
   snapshotBytes: 16 * 1024 * 1024,
@@ -141,7 +141,7 @@ export class TrustWorld {
       notaries: new Map([['main', this.#client]]),
       store,
       verifier: new SignatureVerifier(),
-      limits: { ...limits, ...this.#options.limits },
+      limits: { ...trustLimits, ...this.#options.limits },
       now: this.now,
       onRefresh: (_notary, result) => this.refreshes.push(result),
     });
