@@ -1,4 +1,5 @@
 import { getSystemErrorMessage } from 'node:util';
+import type { Address } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { createLog } from '../telemetry/log.ts';
 import { exit } from './exit.ts';

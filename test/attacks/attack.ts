@@ -93,7 +93,7 @@ async function play(attack: Attack, expected: Expected, scene: Scene): Promise<v
   repository.publish();
   // A proxy that refuses everything has to fail here: in the cold, at another repository.
   if (situation === 'warm') await assertServed(scene, good);
-  else await assertServed(control(scene, attack.keys), good);
+  else await assertServed(await control(scene, attack), good);
 
   const before = floorsOf(scene);
   const versions = new Map(signedRoles(repository).map((role) => [role, repository.version(role)]));
@@ -137,9 +137,10 @@ export function begin(world: World, name: string, situation: Situation, keys?: A
   return { world, name, gun, situation, repository };
 }
 
-/** An honest repository beside the scene's. */
-function control({ world, name }: Scene, keys: Attack['keys']): Scene {
-  const scene = begin(world, `${name}-control`, 'warm', keys);
+/** A repository like the scene's, beside it. */
+async function control({ world, name }: Scene, attack: Attack): Promise<Scene> {
+  const scene = begin(world, `${name}-control`, 'warm', attack.keys);
+  await attack.prepare?.(scene);
   scene.repository.publish();
   return scene;
 }

@@ -136,10 +136,10 @@ export const certificateAttacks: readonly Attack[] = [
   },
   renewed(
     'K-35',
-    'with five thousand attributes beside its name',
+    'with two thousand attributes beside its name',
     (gun) => ({
       commonNames: [gun],
-      attributes: Array.from({ length: 5000 }, () => ['2.5.4.10', '=#'] as const),
+      attributes: Array.from({ length: 2000 }, () => ['2.5.4.10', '=#'] as const),
     }),
     true,
   ),
@@ -155,9 +155,8 @@ function renewed(
   return {
     id,
     title: `a root certificate ${what} ${fits ? 'stands for the GUN' : 'is refused'}`,
-    ...(fits ? { warm: served(good), cold: served(good) } : notPinned),
+    ...(fits ? { warm: served(good), cold: served(good) } : { ...notPinned, mend: 'restore' as const }),
     lie: (scene) => renew(scene, options(scene.gun, scene.world.clock.now())),
-    mend: 'restore',
   };
 }
 

@@ -49,6 +49,7 @@ export const lostKeyAttacks: readonly Attack[] = [
     prepare: ({ repository }) => {
       const keys = repository.keys('targets/releases');
       repository.addDelegation('targets/releases', { keys, paths: ['1.'] });
+      repository.sign('1.0', good, 'targets/releases');
     },
     lie: ({ repository }) => {
       repository.sign('9.9', evil, 'targets/releases');

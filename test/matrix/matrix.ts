@@ -214,8 +214,8 @@ function changeOf(
     if (before?.revision !== after?.revision) return 'the state was written';
     return print(after?.roots ?? [], after) === print(before?.roots ?? [], before) ? '' : 'the state changed';
   }
-  const [last = newest, ...earlier] = [...(after?.roots ?? [])].toReversed();
-  if (earlier.length !== (before?.roots.length ?? 0))
+  const [last, ...earlier] = [...(after?.roots ?? [])].toReversed();
+  if (last === undefined || earlier.length !== (before?.roots.length ?? 0))
     return `the state has ${after?.roots.length ?? 0} roots`;
   if (!isDeepStrictEqual(readSigned(last), readSigned(newest))) return 'the state has another root';
   return print(earlier.toReversed(), after) === print(before?.roots ?? [], before) ? '' : 'the state changed';
