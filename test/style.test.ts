@@ -4,8 +4,9 @@ import type { Source } from './sources.ts';
 import { codeOf, everywhere, holds } from './sources.ts';
 
 const mostLines = 300;
-/** Words of the specifications: the token protocol's parameter, notary's `trust_service`, what a Notary serves. */
-const given = /^service$|trustService|trust-?data/i;
+/** Words of the specifications: the token protocol's parameter, notary's `trust_service`, what a Notary serves, TUF's
+ * "endless data". */
+const given = /^service$|trustService|trust-?data|endless-?data/i;
 const banned = ['manager', 'helper', 'util', 'utility', 'service', 'processor', 'data', 'info'];
 
 test('a file has at most 300 lines', () => {

@@ -46,7 +46,7 @@ export async function explain(
     const door = court.doors.get(image.registry);
     if (door === undefined) throw new TypeError(`no door to ${image.registry}`);
     const judgement = await court.judge.judge(image, async (_image, digest, signed) => {
-      const search = await door.children.find(image.repository, digest, signed, undefined);
+      const search = await door.children.find(image.repository, digest, signed, {});
       return search.reach;
     });
     const { downloadTimeout } = config.limits;

@@ -48,9 +48,9 @@ function readParameters(scanner: Scanner): ReadonlyMap<string, string> | undefin
   // A token68 (`Negotiate abc==`) stands alone, and no scheme we speak uses it in a challenge.
   if (found === undefined && scanner.read(token68) === undefined && !scanner.atElementEnd) return undefined;
   while (found !== undefined) {
-    const name = (found[1] ?? '').toLowerCase();
-    if (parameters.has(name)) return undefined;
-    parameters.set(name, unquote(found[2] ?? ''));
+    const [, name = '', value = ''] = found;
+    if (parameters.has(name.toLowerCase())) return undefined;
+    parameters.set(name.toLowerCase(), unquote(value));
     scanner.read(separators);
     found = scanner.read(parameter);
   }

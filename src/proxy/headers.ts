@@ -1,9 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Registry } from '../config/config.ts';
+import { acceptManifests } from '../oci/media-type.ts';
 
 // Which header fields cross the proxy. Both ways it is a list of what may pass, not of what may not: a field that
 // nobody thought of (X-Forwarded-*, X-Original-URL, X-HTTP-Method-Override, Forwarded, Cookie, Proxy-*, Upgrade, TE;
 // Set-Cookie, Refresh, Alt-Svc, Strict-Transport-Security, Clear-Site-Data, Server) is not passed on.
+
+/** What of a client's header fields goes along when something is asked for its sake: who it is, and how it came. */
+export type Caller = Pick<IncomingHttpHeaders, 'authorization' | 'via'>;
 
 /** Header fields by lower-case name, fit for node:http and undici. */
 export type HeaderFields = Record<string, string | string[]>;
@@ -25,6 +29,7 @@ const carriedRequest: ReadonlySet<string> = new Set([
 ]);
 
 const blobRequest: ReadonlySet<string> = new Set(['accept', 'if-range', 'range', 'user-agent', 'via']);
+const manifestRequest: ReadonlySet<string> = new Set(['via']);
 
 const blobResponse: ReadonlySet<string> = new Set([
   'accept-ranges',
@@ -69,6 +74,11 @@ export function carriedRequestHeaders(
 /** Takes a client's header fields; gives those that a request for a blob may carry to the upstream: the range. */
 export function blobRequestHeaders(client: IncomingHttpHeaders): HeaderFields {
   return pick(client, blobRequest, []);
+}
+
+/** Takes a client's header fields; gives those that a request for a manifest on its behalf carries to the upstream. */
+export function manifestRequestHeaders(caller: Caller): HeaderFields {
+  return { ...pick(caller, manifestRequest, []), accept: acceptManifests, 'user-agent': 'tufgate' };
 }
 
 /** Adds our own fields last, so that nothing a client nominates in Connection can take them away. */

@@ -5,6 +5,7 @@ import type { Judge, Judgement } from '../policy/judge.ts';
 import type { Refused } from '../policy/verdict.ts';
 import { contentMismatch, contentMissing, upstreamUnavailable } from '../policy/verdict.ts';
 import { answerAsUpstream, answerManifest, answerRefusal, auditWarning } from './answer.ts';
+import type { Caller } from './headers.ts';
 import type { PullEnd, PullRecord } from './pull-record.ts';
 import type { RegistryDoor } from './registry-door.ts';
 import type { Refusal } from './upstream.ts';
@@ -37,15 +38,15 @@ export class ManifestPull {
     forward: Forward,
   ): Promise<void> {
     const started = performance.now();
-    const { authorization } = request.headers;
+    const caller = request.headers;
     const image = { registry: door.registry.name, repository, identifier };
     let refusal: Refusal | undefined;
     const judgement = await this.#judge.judge(image, async (_image, digest, signed) => {
-      const search = await door.children.find(repository, digest, signed, authorization);
+      const search = await door.children.find(repository, digest, signed, caller);
       refusal = search.refusal;
       return search.reach;
     });
-    const answered = await this.#act(judgement, refusal, response, door, authorization, forward);
+    const answered = await this.#act(judgement, refusal, response, door, caller, forward);
     const end = { judgement, status: response.statusCode, ...answered };
     this.#record.write(request, end, (performance.now() - started) / 1000);
   }
@@ -55,7 +56,7 @@ export class ManifestPull {
     refusal: Refusal | undefined,
     response: ServerResponse,
     door: RegistryDoor,
-    authorization: string | undefined,
+    caller: Caller,
     forward: Forward,
   ): Promise<Answered> {
     const { verdict, rule, image } = judgement;
@@ -66,11 +67,11 @@ export class ManifestPull {
     }
     switch (verdict.kind) {
       case 'allow':
-        return this.#serve(judgement, verdict.digest, response, door, authorization);
+        return this.#serve(judgement, verdict.digest, response, door, caller);
       case 'unjudged':
         // Under `digests: any` no tag vouches for it, but its bytes still have to be what it is called by.
         if (rule?.mode === 'enforce' && image.identifier.kind === 'digest') {
-          return this.#serve(judgement, image.identifier.digest, response, door, authorization);
+          return this.#serve(judgement, image.identifier.digest, response, door, caller);
         }
         await forward({});
         return { refused: undefined, served: undefined };
@@ -91,13 +92,13 @@ export class ManifestPull {
     digest: Digest,
     response: ServerResponse,
     door: RegistryDoor,
-    authorization: string | undefined,
+    caller: Caller,
   ): Promise<Answered> {
     const { image, gun, verdict } = judgement;
     const target = verdict.kind === 'allow' ? verdict.target : undefined;
     // Size and SHA-512 are signed for the tag's own manifest, not for those below it.
     const signed = target?.digest === digest ? target : undefined;
-    const answer = await door.manifests.get(image.repository, digest, authorization, signed);
+    const answer = await door.manifests.get(image.repository, digest, caller, signed);
     switch (answer.kind) {
       case 'found': {
         answerManifest(response, digest, answer, target && gun !== undefined ? { gun, target } : undefined);

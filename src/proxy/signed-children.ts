@@ -3,6 +3,7 @@ import type { ManifestChild } from '../oci/manifest.ts';
 import type { Digest, RepositoryName } from '../oci/reference.ts';
 import type { Reach } from '../policy/judge.ts';
 import type { SignedTarget } from '../trust/trust.ts';
+import type { Caller } from './headers.ts';
 import type { Refusal } from './upstream.ts';
 import type { VerifiedManifests } from './verified-manifests.ts';
 
@@ -43,7 +44,7 @@ export class SignedChildren {
     repository: RepositoryName,
     digest: Digest,
     signed: readonly SignedTarget[],
-    authorization: string | undefined,
+    caller: Caller,
   ): Promise<Search> {
     const queue = signed.map((parent) => ({ parent, digest: parent.digest, depth: 1 }));
     // Those that need no request come first.
@@ -65,7 +66,7 @@ export class SignedChildren {
       }
       if (children === undefined) {
         fetched += 1;
-        const answer = await this.#manifests.get(repository, next.digest, authorization);
+        const answer = await this.#manifests.get(repository, next.digest, caller);
         if (answer.kind === 'missing') continue;
         if (answer.kind !== 'found') {
           obstacle ??= `the signed ${next.digest} could not be read`;

@@ -3,18 +3,16 @@ import { getCACertificates } from 'node:tls';
 import { Agent, type Dispatcher, Pool } from 'undici';
 import type { Limits, Registry } from '../config/config.ts';
 import { printEndpoint } from '../oci/endpoint.ts';
-import { acceptManifests } from '../oci/media-type.ts';
 import { redirectTarget } from '../oci/redirect.ts';
 import type { Digest, RepositoryName } from '../oci/reference.ts';
 import { DownloadError } from '../trust/download-error.ts';
 import { TokenClient, readBounded, wireError } from '../trust/token-client.ts';
-import type { HeaderFields } from './headers.ts';
-import { blobResponseHeaders, carriedResponseHeaders, withOurs } from './headers.ts';
+import type { Caller, HeaderFields } from './headers.ts';
+import { blobResponseHeaders, carriedResponseHeaders, manifestRequestHeaders, withOurs } from './headers.ts';
 
 const connectTimeout = 10_000;
 const mostRedirects = 3;
 const longestRefusal = 64 * 1024;
-const userAgent = 'tufgate';
 
 /** Called once for each answer of a registry, or of the storage it sent us to; `error` where none came. */
 export type OnAnswer = (registry: string, code: number | 'error', seconds: number) => void;
@@ -78,7 +76,7 @@ interface Answered {
 
 /**
  * Asks one registry for what is judged: manifests and blobs, by digest. Nothing it meets on the wire is thrown: it is
- * `unavailable`. `authorization` is the client's; it is sent only where the registry's `auth` is `forward`.
+ * `unavailable`. A caller's Authorization is sent only where the registry's `auth` is `forward`.
  */
 export class Upstream {
   readonly #registry: Registry;
@@ -116,14 +114,10 @@ export class Upstream {
   }
 
   /** Gives the bytes that the registry has under this digest; whether they hash to it is not judged here. */
-  async manifest(
-    repository: RepositoryName,
-    digest: Digest,
-    authorization: string | undefined,
-  ): Promise<ManifestAnswer> {
+  async manifest(repository: RepositoryName, digest: Digest, caller: Caller): Promise<ManifestAnswer> {
     const limit = this.#options.limits.manifestBytes;
     return this.#guarded(async () => {
-      const { answer, url } = await this.#askManifest('GET', repository, digest, authorization);
+      const { answer, url } = await this.#askManifest('GET', repository, digest, caller);
       const { statusCode, headers, body } = answer;
       if (statusCode === 404) {
         await body.dump();
@@ -143,13 +137,9 @@ export class Upstream {
   }
 
   /** Asks only whether the registry would serve this manifest to this client: what is cached is not for everyone. */
-  async headManifest(
-    repository: RepositoryName,
-    digest: Digest,
-    authorization: string | undefined,
-  ): Promise<ManifestPresence> {
+  async headManifest(repository: RepositoryName, digest: Digest, caller: Caller): Promise<ManifestPresence> {
     return this.#guarded(async () => {
-      const { answer, url } = await this.#askManifest('HEAD', repository, digest, authorization);
+      const { answer, url } = await this.#askManifest('HEAD', repository, digest, caller);
       if (answer.statusCode !== 200 && answer.statusCode !== 404) return this.#refusal(url, answer);
       await answer.body.dump();
       return { kind: answer.statusCode === 200 ? 'found' : 'missing' };
@@ -203,10 +193,11 @@ export class Upstream {
     method: 'GET' | 'HEAD',
     repository: RepositoryName,
     digest: Digest,
-    authorization: string | undefined,
+    caller: Caller,
   ): Promise<Answered> {
     const path = printEndpoint({ kind: 'manifest', repository, identifier: { kind: 'digest', digest } });
-    const headers = { accept: acceptManifests, 'user-agent': userAgent };
+    const headers = manifestRequestHeaders(caller);
+    const { authorization } = caller;
     const signal = AbortSignal.timeout(this.#options.limits.downloadTimeout);
     return this.#follow({ method, repository, path, headers, authorization, signal }, false);
   }

@@ -4,7 +4,8 @@ import type { Registry } from '../config/config.ts';
 import type { ManifestFacts } from '../oci/manifest.ts';
 import { readManifest } from '../oci/manifest.ts';
 import type { Digest, RepositoryName } from '../oci/reference.ts';
-import type { ManifestAnswer, Refusal, Unavailable, Upstream } from './upstream.ts';
+import type { Caller } from './headers.ts';
+import type { ManifestAnswer, ManifestPresence, Refusal, Unavailable, Upstream } from './upstream.ts';
 
 /** A manifest whose bytes hash to the digest they were asked by. */
 export interface VerifiedManifest {
@@ -56,25 +57,22 @@ export class VerifiedManifests {
     this.#onCache = onCache;
   }
 
-  /** Takes a digest and the client's Authorization; gives the manifest, or why it is not given. */
+  /** Takes a digest and who asks for it; gives the manifest, or why it is not given. */
   async get(
     repository: RepositoryName,
     digest: Digest,
-    authorization: string | undefined,
+    caller: Caller,
     signed?: SignedSize,
   ): Promise<VerifiedAnswer> {
     const key = `${this.#registry.name} ${repository} ${digest}`;
     const cached = this.#cache.get(key);
     this.#onCache(cached === undefined ? 'miss' : 'hit');
-    if (cached !== undefined) {
-      if (this.#registry.auth === 'forward') {
-        const presence = await this.#upstream.headManifest(repository, digest, authorization);
-        if (presence.kind === 'refused' || presence.kind === 'unavailable') return presence;
-        if (presence.kind === 'missing') return { kind: 'missing' };
-      }
-      return checkSigned(cached, signed);
-    }
-    const answer = await this.#fetch(key, repository, digest, authorization);
+    const presence = cached && (await this.#presence(repository, digest, caller));
+    if (cached !== undefined && presence?.kind === 'found') return checkSigned(cached, signed);
+    if (presence?.kind === 'missing') return { kind: 'missing' };
+    if (presence?.kind === 'unavailable') return presence;
+    // Not cached; or refused, to HEAD and so without a body: what the registry says to GET tells nobody what is cached.
+    const answer = await this.#fetch(key, repository, digest, caller);
     if (answer.kind !== 'found') {
       // More bytes than any manifest may have are not the signed ones.
       return answer.kind === 'unavailable' && answer.cause.failure === 'too-large'
@@ -87,18 +85,23 @@ export class VerifiedManifests {
     return checkSigned(verified, signed);
   }
 
-  /** Concurrent questions share one download, unless each comes with credentials of its own. */
-  #fetch(
-    key: string,
+  /** Says whether this very client may have what is cached. */
+  #presence(
     repository: RepositoryName,
     digest: Digest,
-    authorization: string | undefined,
-  ): Promise<ManifestAnswer> {
-    if (this.#registry.auth === 'forward') return this.#upstream.manifest(repository, digest, authorization);
+    caller: Caller,
+  ): Promise<ManifestPresence> | ManifestPresence {
+    if (this.#registry.auth !== 'forward') return { kind: 'found' };
+    return this.#upstream.headManifest(repository, digest, caller);
+  }
+
+  /** Concurrent questions share one download, unless each comes with credentials of its own. */
+  #fetch(key: string, repository: RepositoryName, digest: Digest, caller: Caller): Promise<ManifestAnswer> {
+    if (this.#registry.auth === 'forward') return this.#upstream.manifest(repository, digest, caller);
     const underWay = this.#underWay.get(key);
     if (underWay !== undefined) return underWay;
     const download = this.#upstream
-      .manifest(repository, digest, undefined)
+      .manifest(repository, digest, { via: caller.via })
       .finally(() => this.#underWay.delete(key));
     this.#underWay.set(key, download);
     return download;

@@ -5,6 +5,7 @@ import type { Root } from '../tuf/metadata.ts';
 import { readRoot } from '../tuf/metadata.ts';
 import type { SignatureVerifier } from '../tuf/signature.ts';
 import { rootSigners, TrustedMetadataSet } from '../tuf/trusted-metadata-set.ts';
+import { DownloadError } from './download-error.ts';
 import type { RootPin } from './root-pin.ts';
 import { satisfiesPin } from './root-pin.ts';
 import type { TrustRecord } from './trust-store.ts';
@@ -57,14 +58,14 @@ export function knownRoots(trusting: Trusting, stored: TrustRecord | undefined):
   return { roots, pinned: start >= 0 };
 }
 
-/** The pin in force wins over what is stored: throws RepositoryError ROOT_NOT_PINNED unless one of `walked` satisfies it. */
-export function checkPinned(
+/** The pin in force wins over what is stored: gives a RepositoryError ROOT_NOT_PINNED unless one of `walked` satisfies it. */
+export function pinFault(
   { gun, pin, now, verifier }: Trusting,
   known: KnownRoots,
   walked: readonly Root[],
-): void {
-  if (known.pinned || walked.some((root) => satisfiesPin(root, pin, gun, now, verifier))) return;
-  throw notPinned(gun, [...known.roots, ...walked]);
+): RepositoryError | undefined {
+  if (known.pinned || walked.some((root) => satisfiesPin(root, pin, gun, now, verifier))) return undefined;
+  return notPinned(gun, [...known.roots, ...walked]);
 }
 
 /**
@@ -97,24 +98,35 @@ export async function findAnchor(
   throw notPinned(gun, seen);
 }
 
-/**
- * TUF §5.3.3 to §5.3.8: from the set's root, `next` and on, one version at a time until there is no next; gives the roots
- * walked, oldest first, and whether the end was reached within `most` of them. Throws RepositoryError.
- */
+/** Where a walk over the roots ended: at the last one, after `most` of them, or at one that could not be had or trusted. */
+export interface Walk {
+  /** Oldest first; valid by themselves, whatever came after. */
+  readonly walked: readonly Root[];
+  readonly atEnd: boolean;
+  readonly failure: RepositoryError | DownloadError | undefined;
+}
+
+/** TUF §5.3.3 to §5.3.8: from the set's root, `next` and on, one version at a time until there is no next. */
 export async function walkRoots(
   set: TrustedMetadataSet,
   next: Uint8Array | undefined,
   most: number,
   fetchRoot: FetchRoot,
-): Promise<{ walked: readonly Root[]; atEnd: boolean }> {
+): Promise<Walk> {
   const walked: Root[] = [];
   let bytes = next;
-  while (bytes !== undefined && walked.length < most) {
-    set.updateRoot(bytes);
-    walked.push(set.root);
-    bytes = await fetchRoot(`${set.root.version + 1}.root`);
+  try {
+    while (bytes !== undefined && walked.length < most) {
+      set.updateRoot(bytes);
+      walked.push(set.root);
+      bytes = await fetchRoot(`${set.root.version + 1}.root`);
+    }
+  } catch (error) {
+    // What came before it stays: a root that takes a lost key away must not be lost with its successor.
+    if (!(error instanceof RepositoryError || error instanceof DownloadError)) throw error;
+    return { walked, atEnd: false, failure: error };
   }
-  return { walked, atEnd: bytes === undefined };
+  return { walked, atEnd: bytes === undefined, failure: undefined };
 }
 
 /**

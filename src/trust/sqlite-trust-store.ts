@@ -167,6 +167,17 @@ function open(path: string): DatabaseSync {
   if (!isDatabase(path)) throw new StateError(`the state ${path} is no SQLite database`);
   chmodSync(path, 0o600); // Before it is opened: the files of the write-ahead log get the same mode.
   const database = new DatabaseSync(path, { timeout: busyTimeout });
+  try {
+    prepare(database, path);
+  } catch (error) {
+    // Of any class: nobody else has it, to close it and let go of its locks.
+    database.close();
+    throw error;
+  }
+  return database;
+}
+
+function prepare(database: DatabaseSync, path: string): void {
   const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
   if (version !== schemaVersion) {
     throw new StateError(
@@ -176,7 +187,6 @@ function open(path: string): DatabaseSync {
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
   const [check] = database.prepare('PRAGMA quick_check(1)').all();
   if (check?.['quick_check'] !== 'ok') throw new StateError(`the state ${path} is damaged`);
-  return database;
 }
 
 function isDatabase(path: string): boolean {

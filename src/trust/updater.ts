@@ -8,7 +8,7 @@ import type { VerifiedRepository } from '../tuf/verified-repository.ts';
 import { TrustedMetadataSet } from '../tuf/trusted-metadata-set.ts';
 import { DownloadError } from './download-error.ts';
 import type { Trusting } from './root-chain.ts';
-import { checkPinned, currentRoot, findAnchor, intact, knownRoots, walkRoots } from './root-chain.ts';
+import { currentRoot, findAnchor, intact, knownRoots, pinFault, walkRoots } from './root-chain.ts';
 import type { TrustedFile, TrustRecord } from './trust-store.ts';
 
 /** How large each file may be, in bytes, and how many roots one update may walk. */
@@ -82,10 +82,13 @@ export async function update(question: Update, source: MetadataSource): Promise<
   };
   const afterAnchor = newest === undefined ? await fetchRoot(`${anchor.version + 1}.root`) : next;
   const walker = new TrustedMetadataSet(anchor, terms);
-  const { walked, atEnd } = await walkRoots(walker, afterAnchor, limits.rootRotations, fetchRoot);
-  if (newest !== undefined) checkPinned(question, known, walked);
+  const { walked, atEnd, failure } = await walkRoots(walker, afterAnchor, limits.rootRotations, fetchRoot);
+  const unpinned = newest === undefined ? undefined : pinFault(question, known, walked);
+  // The pinned root may be one of those behind the failure.
+  if (unpinned !== undefined) throw failure ?? unpinned;
   const roots = [...(newest === undefined ? [anchor] : known.roots), ...walked];
   if (roots.length !== stored?.roots.length) await question.keepRoots(recordOf(roots, stored));
+  if (failure !== undefined) throw failure;
   if (!atEnd) {
     throw new RepositoryError(
       'MALFORMED',
@@ -130,7 +133,8 @@ export function verifyStored(
   stored: TrustRecord,
 ): VerifiedRepository | undefined {
   const known = knownRoots(question, stored);
-  checkPinned(question, known, []);
+  const unpinned = pinFault(question, known, []);
+  if (unpinned !== undefined) throw unpinned;
   const newest = known.roots.at(-1);
   const bytes = (role: string): Uint8Array | undefined => stored.files.get(role)?.bytes;
   const [timestamp, snapshot, targets] = [bytes('timestamp'), bytes('snapshot'), bytes('targets')];

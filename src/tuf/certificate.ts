@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { X509Certificate } from 'node:crypto';
 import type { DerElement } from './der.ts';
-import { derChildren, derElement } from './der.ts';
+import { derChild, derChildren, derElement } from './der.ts';
 import { RepositoryError } from './error.ts';
 
 // The X.509 certificates in which Notary wraps keys (notary-v1 §2.6, §3, §5.4).
@@ -67,22 +67,18 @@ const textTags = [0x0c, 0x13, 0x16];
 
 /** RFC 5280 §4.1: what is needed of it, structurally; the printed subject can be forged (CVE-2021-44532). */
 function readFields(der: Buffer): Omit<Certificate, 'x509' | 'publicKey'> {
-  const [tbs, algorithm] = derChildren(derElement(der).content);
-  if (tbs === undefined || algorithm === undefined) throw new RangeError('not a certificate');
-  const fields = derChildren(tbs.content);
-  const [inner, , validity, subject] = fields.slice(fields[0]?.tag === 0xa0 ? 2 : 1);
-  const [oid] = derChildren(algorithm.content);
-  if (validity === undefined || subject === undefined || oid === undefined)
-    throw new RangeError('not a certificate');
+  const { content } = derElement(der);
+  const [tbs, algorithm] = [derChild(content, 0).content, derChild(content, 1).content];
+  // The version stands before the serial number, unless it is the first.
+  const signature = derChild(tbs, 0).tag === 0xa0 ? 2 : 1;
+  const [validity, subject] = [derChild(tbs, signature + 2).content, derChild(tbs, signature + 3).content];
   // RFC 5280 §4.1.1.2: the algorithm that is signed, and the one beside the signature, have to be one.
-  if (inner?.content.equals(algorithm.content) !== true) throw new RangeError('two signature algorithms');
-  const [validFrom, validTo] = derChildren(validity.content).map(readTime);
-  if (validFrom === undefined || validTo === undefined) throw new RangeError('not a certificate');
+  if (!derChild(tbs, signature).content.equals(algorithm)) throw new RangeError('two signature algorithms');
   const commonNames: string[] = [];
-  for (const set of derChildren(subject.content)) {
+  for (const set of derChildren(subject)) {
     for (const attribute of derChildren(set.content)) {
-      const [type, value] = derChildren(attribute.content);
-      if (type?.content.toString('hex') !== commonName || value === undefined) continue;
+      if (derChild(attribute.content, 0).content.toString('hex') !== commonName) continue;
+      const value = derChild(attribute.content, 1);
       // RFC 4514 §2.4: what is no plain text is shown in hex, which is nobody's GUN.
       const text = textTags.includes(value.tag)
         ? value.content.toString('latin1')
@@ -90,14 +86,19 @@ function readFields(der: Buffer): Omit<Certificate, 'x509' | 'publicKey'> {
       commonNames.push(text);
     }
   }
-  const signatureAlgorithm = oid.content.toString('hex');
-  return { commonNames, signatureAlgorithm, validFrom, validTo, pathLength: readPathLength(fields) };
+  return {
+    commonNames,
+    signatureAlgorithm: derChild(algorithm, 0).content.toString('hex'),
+    validFrom: readTime(derChild(validity, 0)),
+    validTo: readTime(derChild(validity, 1)),
+    pathLength: readPathLength(derChildren(tbs)),
+  };
 }
 
 /** RFC 5280 §4.1.2.5. For a time that is none, node:crypto gives whatever lay in its memory. */
 function readTime({ tag, content }: DerElement): Date {
   const text = content.toString('latin1');
-  const digits = tag === 0x17 ? `${text < '5' ? '20' : '19'}${text}` : text;
+  const digits = tag === 0x17 ? `${text.slice(0, 2) < '50' ? '20' : '19'}${text}` : text;
   const time = digits.replace(/^(....)(..)(..)(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6.000Z');
   const date = new Date(time);
   const exists = !Number.isNaN(date.getTime()) && date.toISOString() === time;
@@ -111,10 +112,9 @@ function readPathLength(fields: readonly DerElement[]): number | undefined {
   const extensions = fields.find(({ tag }) => tag === 0xa3);
   if (extensions === undefined) return undefined;
   for (const extension of derChildren(derElement(extensions.content).content)) {
-    const parts = derChildren(extension.content);
-    const value = parts.at(-1);
-    if (parts[0]?.content.toString('hex') !== basicConstraints || value === undefined) continue;
-    const length = derChildren(derElement(value.content).content).find(({ tag }) => tag === 0x02);
+    if (derChild(extension.content, 0).content.toString('hex') !== basicConstraints) continue;
+    const constraints = derElement(derChild(extension.content, -1).content);
+    const length = derChildren(constraints.content).find(({ tag }) => tag === 0x02);
     return length && (length.content.length === 1 ? length.content.readUInt8(0) : 0);
   }
   return undefined;

@@ -28,7 +28,7 @@ export function readDelegations(value: Json | undefined, parent: string): Readon
   const delegations = new Map<string, Delegation>();
   // `null` is what notary writes after the last delegation was removed.
   for (const entry of readArray(object.get('roles') ?? [], `${place}.roles`)) {
-    const role = readObject(entry, `${place}.roles[]`, ['name', 'keyids', 'threshold', 'paths']);
+    const role = readObject(entry, `${place}.roles[]`, ['name', 'paths']);
     const name = readString(role.get('name'), `${place}.roles[].name`);
     if (!isChild(name, parent)) {
       throw new RepositoryError(

@@ -29,3 +29,10 @@ export function derChildren(bytes: Buffer): DerElement[] {
   }
   return elements;
 }
+
+/** Takes the content of a constructed element; gives the element at a place in it, from the end if negative. Throws RangeError. */
+export function derChild(bytes: Buffer, place: number): DerElement {
+  const element = derChildren(bytes).at(place);
+  if (element === undefined) throw new RangeError(`no DER element at ${place}`);
+  return element;
+}

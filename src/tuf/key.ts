@@ -87,7 +87,11 @@ function readSpki(der: Buffer, place: string): KeyObject {
   }
 }
 
-const curves: Record<string, Algorithm> = { prime256v1: 'P-256', secp384r1: 'P-384', secp521r1: 'P-521' };
+const curves = new Map<string, Algorithm>([
+  ['prime256v1', 'P-256'],
+  ['secp384r1', 'P-384'],
+  ['secp521r1', 'P-521'],
+]);
 /** Bytes of an SPKI with an uncompressed point, or with a raw Ed25519 key, and of that point or key at its end. */
 const spkiBytes = { 'P-256': 91, 'P-384': 120, 'P-521': 158, ed25519: 44 } as const;
 const pointBytes = { 'P-256': 65, 'P-384': 97, 'P-521': 133, ed25519: 32, rsa: 0 } as const;
@@ -121,28 +125,22 @@ function fromKeyObject(
 }
 
 function algorithmOf(key: KeyObject, id: string): Algorithm {
-  const details = key.asymmetricKeyDetails;
   if (key.asymmetricKeyType === 'ed25519') return 'ed25519';
+  const { namedCurve, modulusLength = 0, publicExponent = 0n } = { ...key.asymmetricKeyDetails };
   if (key.asymmetricKeyType === 'ec') {
     // Explicit curve parameters have no name; P-224 and others are not in the list.
-    const curve = Object.hasOwn(curves, details?.namedCurve ?? '')
-      ? curves[details?.namedCurve ?? '']
-      : undefined;
+    const curve = curves.get(String(namedCurve));
     if (curve !== undefined) return curve;
-    throw new RepositoryError(
-      'MALFORMED',
-      `key ${id} is on the curve ${details?.namedCurve ?? 'of its own'}`,
-    );
+    throw new RepositoryError('MALFORMED', `key ${id} is on the curve ${namedCurve}`);
   }
   if (key.asymmetricKeyType !== 'rsa') {
     throw new RepositoryError('MALFORMED', `key ${id} is of the unsupported type ${key.asymmetricKeyType}`);
   }
-  const { modulusLength = 0, publicExponent = 0n } = details ?? {};
   if (modulusLength < 2048 || modulusLength > 8192) {
     throw new RepositoryError('MALFORMED', `key ${id} has ${modulusLength} bits; RSA keys have 2048 to 8192`);
   }
   // More than 64 bits of exponent only make verification slow.
-  if (publicExponent < 65537n || publicExponent % 2n === 0n || publicExponent >= 1n << 64n) {
+  if (publicExponent < 65537n || publicExponent % 2n === 0n || publicExponent > 0xffff_ffff_ffff_ffffn) {
     throw new RepositoryError('MALFORMED', `key ${id} has the exponent ${publicExponent}`);
   }
   return 'rsa';

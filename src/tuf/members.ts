@@ -14,7 +14,6 @@ export function readObject(
 ): JsonObject {
   if (!(value instanceof Map)) throw malformed(place, 'an object', value);
   const object = value as JsonObject;
-  if (known.length === 0) return object;
   const folded = new Map(known.map((name) => [fold(name), name]));
   for (const name of object.keys()) {
     const meant = folded.get(fold(name));

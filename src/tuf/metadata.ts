@@ -6,7 +6,6 @@ import { readFile } from './envelope.ts';
 import { RepositoryError } from './error.ts';
 import type { FileHashes } from './hashes.ts';
 import { readFileHashes } from './hashes.ts';
-import type { PublicKey } from './key.ts';
 import { readKey } from './key.ts';
 import { readObject } from './members.ts';
 import type { RoleKeys } from './role.ts';
@@ -40,17 +39,10 @@ export function readRoot(bytes: Uint8Array): Root {
   if (typeof consistent !== 'boolean') {
     throw new RepositoryError('MALFORMED', 'root.consistent_snapshot should be a boolean');
   }
-  // Names that several roles share are parsed once.
-  const parsed = new Map<string, PublicKey>();
   const checked = new Set<string>();
   const usable = (role: BaseRole): RoleKeys => {
     const { keyIds, threshold } = readRoleKeys(roles.get(role), `root.roles.${role}`, filed, checked);
-    const keys = keyIds.map((id) => {
-      const key = parsed.get(id) ?? readKey(readObject(filed.get(id), `key ${id}`), id);
-      parsed.set(id, key);
-      return key;
-    });
-    return { keys, threshold };
+    return { keys: keyIds.map((id) => readKey(readObject(filed.get(id), `key ${id}`), id)), threshold };
   };
   return {
     ...metadata,
@@ -87,7 +79,7 @@ export function readTargets(bytes: Uint8Array, role: string): Targets {
   const { signed, metadata } = readFile(bytes, role, 'Targets', ['targets', 'delegations']);
   const targets = new Map<string, FileHashes>();
   for (const [path, entry] of readObject(signed.get('targets'), `${role}.targets`)) {
-    readObject(entry, `${role}.targets`, ['hashes', 'length', 'custom']);
+    readObject(entry, `${role}.targets`, ['custom']);
     targets.set(path, readFileHashes(entry, `${role}.targets[${JSON.stringify(path.slice(0, 128))}]`));
   }
   return { ...metadata, targets, delegations: readDelegations(signed.get('delegations'), role) };

@@ -61,10 +61,10 @@ export interface Asked {
   readonly answer: PullAnswer;
 }
 
-/** Makes one test of each case and situation: `T-19 warm: …`. */
-export function attacks(subject: string, cases: readonly Attack[]): void {
+/** Makes one test of each case and situation: `T-19 warm: …`. The cases share a world with these options. */
+export function attacks(subject: string, cases: readonly Attack[], options: WorldOptions = {}): void {
   test(subject, async (t) => {
-    const shared = await startWorld(t);
+    const shared = await startWorld(t, options);
     for (const [at, attack] of cases.entries()) {
       for (const situation of ['warm', 'cold'] as const) {
         const expected = attack[situation];

@@ -47,6 +47,17 @@ export function requestTo(target: string, headers: readonly string[] = [], metho
   return `${method} ${target} HTTP/1.1\r\n${lines.map((line) => `${line}\r\n`).join('')}\r\n`;
 }
 
+/** A case of raw requests that are turned away, with 400 if no other status is given. */
+export function requests(
+  id: string,
+  title: string,
+  make: (name: string) => readonly string[],
+  ...statuses: readonly number[]
+): DoorAttack {
+  const comesTo = turnedAway(...(statuses.length === 0 ? [400] : statuses));
+  return { id, title, send: ({ name }) => make(name), comesTo };
+}
+
 /** Makes one test of each case, cold (nobody ever asked for the repository) and warm: `H-01 cold: …`. */
 export function doorAttacks(subject: string, cases: readonly DoorAttack[]): void {
   test(subject, async (t) => {

@@ -24,7 +24,7 @@ export interface Expected {
 }
 
 /** Reasons that are found after the trust data was: it is good, and its floors are stored. */
-const judgedByGoodData: readonly Reason[] = [
+const foundAfterTrust: readonly Reason[] = [
   'TAG_NOT_SIGNED',
   'DIGEST_NOT_SIGNED',
   'SIGNER_MISSING',
@@ -36,7 +36,7 @@ type Kept = Partial<Pick<Expected, 'floors' | 'roots'>>;
 
 /** A pull that is judged and refused. One root is valid by itself in most lies, and kept. */
 export function refused(reason: Reason, kept: Kept = {}): Expected {
-  const floors = judgedByGoodData.includes(reason) ? 'published' : 'kept';
+  const floors = foundAfterTrust.includes(reason) ? 'published' : 'kept';
   return { ...answerOf(reason), reason, floors, roots: 1, ...kept };
 }
 

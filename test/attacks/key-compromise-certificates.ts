@@ -14,7 +14,7 @@ import { certified, day, minute } from './lies.ts';
 
 // The certificates that wrap root keys, and the pins that trust starts at.
 
-const notPinned = { warm: refused('ROOT_NOT_PINNED'), cold: refused('ROOT_NOT_PINNED', { roots: 0 }) };
+const notPinned = { warm: refused('ROOT_NOT_PINNED'), cold: refused('ROOT_NOT_PINNED') };
 const [authorityKey, namesakeKey] = [generatePrivateKey('p256'), generatePrivateKey('p256')];
 const authority = { commonNames: ['authority'], key: authorityKey };
 

@@ -22,6 +22,21 @@ export const signatureAttacks: readonly Attack[] = [
     const twice = [SigningKey.plain(privateKey), certified(world, { commonNames: ['x'] }, privateKey)];
     return { keys: twice, threshold: 2 };
   }),
+  {
+    id: 'T-51',
+    title: 'of two keys and a second id of the first, both signatures of the first are one',
+    warm: refused('BAD_SIGNATURE'),
+    cold: refused('BAD_SIGNATURE'),
+    lie: (scene) => {
+      const { privateKey } = newKey();
+      const twice = [
+        SigningKey.plain(privateKey),
+        certified(scene.world, { commonNames: ['x'] }, privateKey),
+      ];
+      scene.repository.rotate(releases, { keys: [...twice, newKey()], threshold: 2 });
+      forge(scene, releases, { keys: twice });
+    },
+  },
   rotated('T-55', 'a threshold of 6 is not met by 5 keys', refused('BAD_SIGNATURE'), () => ({
     keys: [1, 2, 3, 4, 5].map(() => newKey()),
     threshold: 6,
@@ -85,7 +100,7 @@ export const signatureAttacks: readonly Attack[] = [
     id: 'K-15',
     title: 'a private key in a root is refused, and shown to nobody',
     warm: refused('MALFORMED'),
-    cold: refused('MALFORMED', { roots: 0 }),
+    cold: refused('MALFORMED'),
     lie: (scene) => {
       const [key] = scene.repository.keys('root');
       forge(scene, 'root', {
@@ -162,7 +177,7 @@ function thresholds(value: string | undefined): readonly Attack[] {
     id: 'T-54',
     title: `threshold ${value ?? 'missing'} in ${role} is refused`,
     warm: refused('MALFORMED'),
-    cold: refused('MALFORMED', { roots: role === 'root' ? 0 : 1 }),
+    cold: refused('MALFORMED'),
     lie: (scene) => forge(scene, role, { text: (text) => text.replaceAll(before, after) }),
     mend: role === 'root' ? 'restore' : ({ repository }) => void repository.publish(),
   }));

@@ -53,6 +53,19 @@ attacks('mix-and-match', [
         }),
     })),
   ),
+  ...(['root', ...named] as const).map((role): Attack => ({
+    id: 'T-65',
+    title: `a signed length that is not that of ${role} is refused, though the hash is right`,
+    warm: refused('BAD_HASH'),
+    cold: refused('BAD_HASH'),
+    lie: (scene) =>
+      forge(scene, role === 'snapshot' ? 'timestamp' : 'snapshot', {
+        signed: (signed) => {
+          const entry = objectAt(signed, 'meta', role);
+          entry['length'] = Number(entry['length']) + 1;
+        },
+      }),
+  })),
   {
     id: 'T-65',
     title: 'a timestamp with no sha256 of the snapshot is refused',
@@ -111,7 +124,7 @@ attacks('mix-and-match', [
     lie: (scene) =>
       forge(scene, role, {
         signed: (signed) => {
-          signed['_type'] = String(signed['_type']).toLowerCase();
+          signed['_type'] = role === 'timestamp' || role === 'snapshot' ? role : 'targets';
         },
       }),
   })),

@@ -27,7 +27,7 @@ export type Expected = Partial<Record<RoleName, Partial<Record<Situation, Outcom
 export interface Place {
   readonly repository: SigningRepository;
   readonly situation: Situation;
-  fault(role: RoleName, fault: Fault, which?: (path: TrustPath) => boolean): void;
+  readonly fault: (role: RoleName, fault: Fault, which?: (path: TrustPath) => boolean) => void;
 }
 
 export interface Corruption {

@@ -48,27 +48,27 @@ export function steadyRootKey(privateKey = generatePrivateKey('p256'), validFrom
   return new SteadyKey(privateKey, keytype, publicBytes);
 }
 
-const keys: Readonly<Record<RoleName, RoleKeys>> = {
-  root: { keys: [steadyRootKey()] },
-  timestamp: { keys: [steadyKey()] },
-  snapshot: { keys: [steadyKey()] },
-  targets: { keys: [steadyKey()] },
-  'targets/releases': { keys: [steadyKey()] },
-};
+const rootKey = steadyRootKey();
+const newRoleKeys = (): RoleKeys => ({ keys: [steadyKey()] });
+
+/** The keys of all roles but root, whose certificate is made for one GUN and clock. */
+export const baseKeys = { timestamp: newRoleKeys(), snapshot: newRoleKeys(), targets: newRoleKeys() };
+const releasesKeys = newRoleKeys();
 
 /** Root keys that the pin knows, but the repository does not yet. */
 export const moreRootKeys: readonly [SigningKey, SigningKey] = [steadyRootKey(), steadyRootKey()];
-export const pinned: readonly string[] = [...keys.root.keys, ...moreRootKeys].map(
-  ({ spkiSha256 }) => spkiSha256,
-);
+export const pinned: readonly string[] = [rootKey, ...moreRootKeys].map(({ spkiSha256 }) => spkiSha256);
 /** Keys of nobody that the repository knows, of which one is under a certificate. */
 export const strangers: readonly SigningKey[] = Array.from({ length: 64 }, () => steadyKey());
 export const rootStranger = steadyRootKey();
 
 /** An honest repository before its first publish. */
 export function beginRepository(): SigningRepository {
-  const repository = new SigningRepository(gun, { now: () => now, keys });
-  prepare(repository, { released, outdated }, keys['targets/releases']);
+  const repository = new SigningRepository(gun, {
+    now: () => now,
+    keys: { ...baseKeys, root: { keys: [rootKey] } },
+  });
+  prepare(repository, { released, outdated }, releasesKeys);
   return repository;
 }
 
@@ -76,7 +76,7 @@ export function beginRepository(): SigningRepository {
 export function prepare(
   repository: SigningRepository,
   targets: { readonly released: Target; readonly outdated: Target },
-  releases: Partial<RoleKeys> = {},
+  releases: RoleKeys = releasesKeys,
 ): void {
   repository.addDelegation('targets/releases', releases);
   repository.sign(tag, targets.outdated);

@@ -33,7 +33,9 @@ test('every role meets corruptions of every chapter that has any for it, in both
     for (const role of roles) {
       if (role === 'timestamp' && title.startsWith('What the parent states')) continue;
       for (const situation of situations) {
-        const cells = rows.flatMap(cellsOf).filter((cell) => cell.role === role && cell.situation === situation);
+        const cells = rows
+          .flatMap(cellsOf)
+          .filter((cell) => cell.role === role && cell.situation === situation);
         assert.ok(cells.length >= 15, `${title}: ${role}, ${situation} has ${cells.length} cells`);
       }
     }
@@ -42,7 +44,12 @@ test('every role meets corruptions of every chapter that has any for it, in both
 
 test('no corruption stands in the table twice', () => {
   const cells = chapters.flatMap(([title, rows]) =>
-    rows.flatMap(cellsOf).map(({ corruption, role, situation }) => `${title}: ${corruption.what}, ${role}, ${situation}`),
+    rows
+      .flatMap(cellsOf)
+      .map(({ corruption, role, situation }) => `${title}: ${corruption.what}, ${role}, ${situation}`),
   );
-  assert.deepEqual(cells.filter((cell, index) => cells.indexOf(cell) !== index), []);
+  assert.deepEqual(
+    cells.filter((cell, index) => cells.indexOf(cell) !== index),
+    [],
+  );
 });

@@ -160,8 +160,9 @@ export class Matrix {
   }
 }
 
-/** The next version of every file, made as it should be; a root that was refused is made again. */
-function publishHonestly(
+/** The next version of every file, made as it should be; a root that does not stand is made again. `versions` are those of
+ * before the corruption. */
+export function publishHonestly(
   repository: SigningRepository,
   versions: ReadonlyMap<RoleName, number>,
   stands: boolean,

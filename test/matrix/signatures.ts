@@ -157,7 +157,6 @@ const wrongKeys: readonly Corruption[] = [
 /** Terms that make a file of none take the whole root with them, but not where targets.json has them. */
 const inRoot = { rootStands: (role: RoleName) => role === 'targets/releases' };
 const own = (honest: SigningKey): readonly SigningKey[] => [honest];
-const idOf = ({ entry }: Terms): string => String((entry['keyids'] as JsonValue[])[0]);
 
 function list({ entry, keys }: Terms, ...listed: readonly SigningKey[]): void {
   entry['keyids'] = listed.map(({ id }) => id);
@@ -206,6 +205,15 @@ const thresholds: readonly Corruption[] = [
     (honest) => [honest, reissued(honest)],
     notSigned,
   ),
+  delegated(
+    'one key under two ids and another key, threshold 2, and signatures under both ids',
+    (terms) => {
+      list(terms, terms.honest, reissued(terms.honest), others(terms.role)[0]);
+      terms.entry['threshold'] = 2;
+    },
+    (honest) => [honest, reissued(honest)],
+    notSigned,
+  ),
   delegated('no key at all', ({ entry }) => void (entry['keyids'] = []), own, notSigned),
   ...[0, -1, '1', null, undefined].map((threshold) =>
     delegated(
@@ -235,21 +243,21 @@ const keyObjects: readonly Corruption[] = [
   ),
   delegated(
     'a stranger’s key under the id of the role’s',
-    (terms) => void (terms.keys[idOf(terms)] = stranger(terms.role).shown),
+    (terms) => void (terms.keys[terms.honest.id] = stranger(terms.role).shown),
     own,
     all('MALFORMED'),
     inRoot,
   ),
   delegated(
     'a key with its private half',
-    (terms) => put(terms.keys, [idOf(terms), 'keyval', 'private'], 'AAAA'),
+    (terms) => put(terms.keys, [terms.honest.id, 'keyval', 'private'], 'AAAA'),
     own,
     all('MALFORMED'),
     inRoot,
   ),
   delegated(
     'a key of another keytype',
-    (terms) => put(terms.keys, [idOf(terms), 'keytype'], 'rsa'),
+    (terms) => put(terms.keys, [terms.honest.id, 'keytype'], 'rsa'),
     own,
     all('MALFORMED'),
     inRoot,

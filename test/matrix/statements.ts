@@ -148,5 +148,6 @@ const entries: readonly Corruption[] = [
 export const statementRows: readonly Corruption[] = [...lengths, ...digests, ...entries];
 
 function spell(entry: JsonObject, algorithm: 'sha256' | 'sha512', as: (bytes: Buffer) => string): void {
-  hashes(entry)[algorithm] = as(Buffer.from(String(hashes(entry)[algorithm]), 'base64'));
+  const honest = hashes(entry)[algorithm];
+  if (typeof honest === 'string') hashes(entry)[algorithm] = as(Buffer.from(honest, 'base64'));
 }

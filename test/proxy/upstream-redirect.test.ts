@@ -25,7 +25,7 @@ const redirectTo =
   };
 
 async function manifestCause(upstream: Upstream): Promise<DownloadError> {
-  const answer = await upstream.manifest(repository, digest, clientToken);
+  const answer = await upstream.manifest(repository, digest, { authorization: clientToken });
   assert.ok(answer.kind === 'unavailable' && answer.cause instanceof DownloadError, answer.kind);
   return answer.cause;
 }
@@ -34,7 +34,7 @@ test('a manifest redirect is followed inside, and the authorization stays with t
   const storage = await listen(t, (_, response) => response.end('{}'));
   const registry = await listen(t, redirectTo(`${storage.origin}/x?signature=a%2Fb`));
   const upstream = upstreamOf(t, registryAt(registry.origin));
-  assert.equal((await upstream.manifest(repository, digest, clientToken)).kind, 'found');
+  assert.equal((await upstream.manifest(repository, digest, { authorization: clientToken })).kind, 'found');
   assert.equal(registry.asked[0]?.headers.authorization, clientToken);
   assert.equal(storage.asked[0]?.url, '/x?signature=a%2Fb');
   assert.equal(storage.asked[0].headers.authorization, undefined);
@@ -53,7 +53,7 @@ test('within the registry the authorization goes along; once dropped it does not
     else response.writeHead(301, { location: '/second' }).end();
   });
   const upstream = upstreamOf(t, registryAt(registry.origin));
-  assert.equal((await upstream.manifest(repository, digest, clientToken)).kind, 'found');
+  assert.equal((await upstream.manifest(repository, digest, { authorization: clientToken })).kind, 'found');
   assert.deepEqual(seen, [
     [`/v2/team/app/manifests/${digest}`, clientToken],
     ['/second', clientToken],

@@ -23,7 +23,7 @@ async function ask(
     listener(request, response);
   });
   const upstream = upstreamOf(t, registryAt(origin, more));
-  return { answer: await upstream.manifest(repository, digest, clientToken), asked };
+  return { answer: await upstream.manifest(repository, digest, { authorization: clientToken }), asked };
 }
 
 function assertUnavailable(answer: { kind: string }, failure: DownloadFailure, message: RegExp): void {
@@ -127,7 +127,7 @@ test('a registry that drips is cut at the deadline of the whole manifest', async
   const limits = { manifestBytes: 64 * 1024, downloadTimeout: 200 };
   const upstream = upstreamOf(t, registryAt(origin), { limits });
   assertUnavailable(
-    await upstream.manifest(repository, digest, undefined),
+    await upstream.manifest(repository, digest, {}),
     'outage',
     /gave no whole answer in time/,
   );
@@ -143,7 +143,7 @@ test('informational answers without end are cut at the deadline', async (t) => {
   const limits = { manifestBytes: 64 * 1024, downloadTimeout: 200 };
   const upstream = upstreamOf(t, registryAt(origin), { limits });
   assertUnavailable(
-    await upstream.manifest(repository, digest, undefined),
+    await upstream.manifest(repository, digest, {}),
     'outage',
     /gave no whole answer in time/,
   );
@@ -167,14 +167,14 @@ for (const [what, answerText, failure] of [
 ] as const) {
   test(`${what} is ${failure}`, async (t) => {
     const origin = await serveRaw(t, (socket) => socket.end(answerText));
-    const answer = await upstreamOf(t, registryAt(origin)).manifest(repository, digest, undefined);
+    const answer = await upstreamOf(t, registryAt(origin)).manifest(repository, digest, {});
     assertUnavailable(answer, failure, /^127\.0\.0\.1:\d+: /);
   });
 }
 
 test('a registry that does not listen is an outage', async (t) => {
   const upstream = upstreamOf(t, registryAt('http://127.0.0.1:1'));
-  const answer = await upstream.headManifest(repository, digest, undefined);
+  const answer = await upstream.headManifest(repository, digest, {});
   assertUnavailable(answer, 'outage', /ECONNREFUSED/);
 });
 
@@ -219,11 +219,15 @@ test('a HEAD says whether this client may have the manifest, and reads nothing',
     response.writeHead(status, { 'content-length': '1234', 'content-type': 'application/json' }).end();
   });
   const upstream = upstreamOf(t, registryAt(origin));
-  assert.deepEqual(await upstream.headManifest(repository, digest, clientToken), { kind: 'found' });
+  assert.deepEqual(await upstream.headManifest(repository, digest, { authorization: clientToken }), {
+    kind: 'found',
+  });
   status = 404;
-  assert.deepEqual(await upstream.headManifest(repository, digest, clientToken), { kind: 'missing' });
+  assert.deepEqual(await upstream.headManifest(repository, digest, { authorization: clientToken }), {
+    kind: 'missing',
+  });
   status = 401;
-  assert.deepEqual(await upstream.headManifest(repository, digest, undefined), {
+  assert.deepEqual(await upstream.headManifest(repository, digest, {}), {
     kind: 'refused',
     status: 401,
     headers: { 'content-type': 'application/json' },
@@ -246,8 +250,8 @@ test('every answer is reported once, with its status or as an error', async (t) 
     codes.push([registry, code, seconds >= 0]);
   };
   const upstream = upstreamOf(t, registryAt(origin), { onAnswer });
-  await upstream.manifest(repository, digest, undefined);
-  await upstream.headManifest(repository, digest, undefined);
+  await upstream.manifest(repository, digest, {});
+  await upstream.headManifest(repository, digest, {});
   assert.deepEqual(codes, [
     ['registry.example', 503, true],
     ['registry.example', 'error', true],

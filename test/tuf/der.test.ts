@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { derChildren, derElement } from '../../src/tuf/der.ts';
+import { derChild, derChildren, derElement } from '../../src/tuf/der.ts';
 
 const bytes = (hex: string): Buffer => Buffer.from(hex.replaceAll(' ', ''), 'hex');
 
@@ -17,6 +17,15 @@ describe('DER', () => {
     ]);
     assert.deepEqual(derChildren(Buffer.alloc(0)), []);
     assert.equal(derElement(bytes('02 01 07')).content.readUInt8(), 7);
+  });
+
+  test('is read element by element, from either end', () => {
+    const three = bytes('02 01 07  04 01 08  05 00');
+    assert.deepEqual(
+      [0, 1, 2, -1, -3].map((place) => derChild(three, place).tag),
+      [2, 4, 5, 5, 2],
+    );
+    for (const place of [3, -4]) assert.throws(() => derChild(three, place), RangeError);
   });
 
   for (const [why, hex] of [

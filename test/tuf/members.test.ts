@@ -32,6 +32,7 @@ describe('a value of the wrong type is refused by name, with what was expected a
       'version should be a positive integer, but is nothing of the kind',
     ],
     [() => readKeyId('AB'.repeat(32), 'id'), `id should be a key id, but is "${'AB'.repeat(32)}"`],
+    [() => readKeyId(`x${'ab'.repeat(32)}`, 'id'), `id should be a key id, but is "x${'ab'.repeat(31)}a"`],
     [() => readKeyId('ab'.repeat(31), 'id'), `id should be a key id, but is "${'ab'.repeat(31)}"`],
     [() => readKeyId(`${'ab'.repeat(32)}\n`, 'id'), `id should be a key id, but is "${'ab'.repeat(32)}"`],
   ];

@@ -187,6 +187,16 @@ describe('a role as it stands in a file', () => {
     refuses(run, 'MALFORMED', `key ${a.id} hashes to ${b.id}`);
   });
 
+  test('names at most 64 keys', () => {
+    const many = (count: number): unknown =>
+      read({
+        keyids: Array.from({ length: count }, (_, n) => n.toString(16).padStart(64, '0')),
+        threshold: 1,
+      });
+    refuses(() => many(65), 'MALFORMED', 'root.roles.targets names 65 keys, and 64 are the limit');
+    refuses(() => many(64), 'MALFORMED', /^key 0{64} should be an object/);
+  });
+
   test('keys are filed under key ids only', () => {
     refuses(
       () => readFiledKeys(json({ __x: a.shown }), 'root.keys'),

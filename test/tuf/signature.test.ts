@@ -205,6 +205,17 @@ describe('what is remembered', () => {
     }
   });
 
+  test('is not verified again, and a disagreement told once', () => {
+    const disagreements: string[] = [];
+    const verifier = new SignatureVerifier({ onDisagreement: (algorithm) => disagreements.push(algorithm) });
+    const { read, bytes } = keys.ed25519;
+    const torn = { ...read, point: shown(SigningKey.plain(generatePrivateKey('ed25519'))).point };
+    for (let time = 0; time < 3; time += 1) {
+      assert.equal(verifier.verify(torn, message, { keyId: read.id, method: 'eddsa', bytes }), false);
+    }
+    assert.deepEqual(disagreements, ['ed25519']);
+  });
+
   test('keeps bytes apart that only together are the same', () => {
     const verifier = new SignatureVerifier();
     const { read, bytes } = keys.p256;

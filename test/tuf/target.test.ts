@@ -160,6 +160,16 @@ describe('signers', () => {
 });
 
 describe('all targets', () => {
+  test('are those of targets where nothing is delegated', () => {
+    const { repository, client } = publish();
+    repository.sign('v1', target('1'));
+    repository.publish();
+    assert.deepEqual(
+      allTargets(client.update()).map(({ tag, role }) => `${tag} ${role}`),
+      ['v1 targets'],
+    );
+  });
+
   test('stand once each, as they are resolved one by one', () => {
     const { repository, client } = publishReleases();
     repository.sign('v1', target('2'));
