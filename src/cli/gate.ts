@@ -8,11 +8,11 @@ import { Judge } from '../policy/judge.ts';
 import { Handler } from '../proxy/handler.ts';
 import { PullCount } from '../proxy/pull-count.ts';
 import { PullRecord } from '../proxy/pull-record.ts';
-import { RegistryDoor } from '../proxy/registry-door.ts';
+import { RegistryDoor } from '../proxy/upstream/registry-door.ts';
 import type { Listener } from '../proxy/server.ts';
 import { startServer } from '../proxy/server.ts';
-import { createChildrenCache } from '../proxy/signed-children.ts';
-import { createManifestCache } from '../proxy/verified-manifests.ts';
+import { createChildrenCache } from '../proxy/upstream/signed-children.ts';
+import { createManifestCache } from '../proxy/upstream/verified-manifests.ts';
 import type { Log } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { NotaryClient } from '../trust/notary-client.ts';
@@ -20,7 +20,7 @@ import { NotaryTrust } from '../trust/notary-trust.ts';
 import { SqliteTrustStore } from '../trust/sqlite-trust-store.ts';
 import { StateError } from '../trust/trust-store.ts';
 import type { TrustStore } from '../trust/trust-store.ts';
-import { SignatureVerifier } from '../tuf/signature.ts';
+import { SignatureVerifier } from '../tuf/key/signature.ts';
 import { version } from './version.ts';
 
 export interface GateOptions {

@@ -12,7 +12,7 @@ import { SqliteTrustStore } from '../trust/sqlite-trust-store.ts';
 import type { StoredRecord } from '../trust/trust-store.ts';
 import { StateError } from '../trust/trust-store.ts';
 import { RepositoryError } from '../tuf/error.ts';
-import { knownIds } from '../tuf/key.ts';
+import { knownIds } from '../tuf/key/key.ts';
 import type { Root } from '../tuf/metadata.ts';
 import { readRoot } from '../tuf/metadata.ts';
 import { exit } from './exit.ts';

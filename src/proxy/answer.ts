@@ -6,8 +6,8 @@ import { printIdentifier, printReference } from '../oci/reference.ts';
 import type { Judgement } from '../policy/judge.ts';
 import type { Refused } from '../policy/verdict.ts';
 import type { SignedTarget } from '../trust/trust.ts';
-import type { Refusal } from './upstream.ts';
-import type { VerifiedManifest } from './verified-manifests.ts';
+import type { Refusal } from './upstream/upstream.ts';
+import type { VerifiedManifest } from './upstream/verified-manifests.ts';
 
 // The answers that are ours (contract §4). Node leaves the body out of an answer to HEAD and keeps its headers.
 

@@ -9,11 +9,11 @@ import type { Verdict } from '../policy/verdict.ts';
 import { DownloadError } from '../trust/download-error.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { answerAsUpstream, answerBase, answerError, answerUncovered, retryAfterSeconds } from './answer.ts';
-import { blobRequestHeaders, hasPassed } from './headers.ts';
-import type { ClientView } from './location.ts';
+import { blobRequestHeaders, hasPassed } from './upstream/headers.ts';
+import type { ClientView } from './upstream/location.ts';
 import { ManifestPull } from './manifest-pull.ts';
 import type { PullRecord } from './pull-record.ts';
-import type { RegistryDoor } from './registry-door.ts';
+import type { RegistryDoor } from './upstream/registry-door.ts';
 import type { Route } from './route.ts';
 import { mountFrom, Router } from './route.ts';
 

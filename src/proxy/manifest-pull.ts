@@ -5,10 +5,10 @@ import type { Judge, Judgement } from '../policy/judge.ts';
 import type { Refused } from '../policy/verdict.ts';
 import { contentMismatch, contentMissing, upstreamUnavailable } from '../policy/verdict.ts';
 import { answerAsUpstream, answerManifest, answerRefusal, auditWarning } from './answer.ts';
-import type { Caller } from './headers.ts';
+import type { Caller } from './upstream/headers.ts';
 import type { PullEnd, PullRecord } from './pull-record.ts';
-import type { RegistryDoor } from './registry-door.ts';
-import type { Refusal } from './upstream.ts';
+import type { RegistryDoor } from './upstream/registry-door.ts';
+import type { Refusal } from './upstream/upstream.ts';
 
 type ManifestEndpoint = Extract<Endpoint, { kind: 'manifest' }>;
 /** Forwards the request as it is, with these headers added to the answer. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Tag } from '../oci/reference.ts';
 import { RepositoryError } from '../tuf/error.ts';
-import type { SignatureVerifier } from '../tuf/signature.ts';
+import type { SignatureVerifier } from '../tuf/key/signature.ts';
 import type { VerifiedRepository } from '../tuf/verified-repository.ts';
 import { DownloadError } from './download-error.ts';
 import type { NotaryClient } from './notary-client.ts';

@@ -1,9 +1,9 @@
 import { RepositoryError } from '../tuf/error.ts';
 import { sha256Hex } from '../tuf/hashes.ts';
-import { knownIds } from '../tuf/key.ts';
+import { knownIds } from '../tuf/key/key.ts';
 import type { Root } from '../tuf/metadata.ts';
 import { readRoot } from '../tuf/metadata.ts';
-import type { SignatureVerifier } from '../tuf/signature.ts';
+import type { SignatureVerifier } from '../tuf/key/signature.ts';
 import { rootSigners, TrustedMetadataSet } from '../tuf/trusted-metadata-set.ts';
 import { DownloadError } from './download-error.ts';
 import type { RootPin } from './root-pin.ts';

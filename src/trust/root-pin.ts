@@ -1,11 +1,11 @@
-import type { Certificate } from '../tuf/certificate.ts';
-import { chainsTo } from '../tuf/certificate.ts';
+import type { Certificate } from '../tuf/key/certificate.ts';
+import { chainsTo } from '../tuf/key/certificate.ts';
 import { RepositoryError } from '../tuf/error.ts';
-import { knownIds } from '../tuf/key.ts';
-import type { PublicKey } from '../tuf/key.ts';
+import { knownIds } from '../tuf/key/key.ts';
+import type { PublicKey } from '../tuf/key/key.ts';
 import type { Root } from '../tuf/metadata.ts';
 import { checkThreshold } from '../tuf/role.ts';
-import type { SignatureVerifier } from '../tuf/signature.ts';
+import type { SignatureVerifier } from '../tuf/key/signature.ts';
 import { fittingRootKeys, rootSigners } from '../tuf/trusted-metadata-set.ts';
 
 /** Where trust in a GUN's root starts; one of these, named by the rule. */

@@ -1,6 +1,6 @@
 import type { Json, JsonObject } from './canonical-json.ts';
 import { RepositoryError } from './error.ts';
-import { readKey } from './key.ts';
+import { readKey } from './key/key.ts';
 import { readArray, readObject, readString } from './members.ts';
 import type { RoleKeys } from './role.ts';
 import { readFiledKeys, readRoleKeys } from './role.ts';

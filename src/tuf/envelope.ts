@@ -12,7 +12,7 @@ import {
   readPositive,
   readString,
 } from './members.ts';
-import type { Signature } from './signature.ts';
+import type { Signature } from './key/signature.ts';
 
 /** What every metadata file has. `bytes` are the received ones; `message` is what its signatures cover. */
 export interface Metadata {

@@ -1,6 +1,6 @@
 import type { Metadata } from './envelope.ts';
 import { RepositoryError } from './error.ts';
-import type { PublicKey } from './key.ts';
+import type { PublicKey } from './key/key.ts';
 
 /** The highest version of a role that was ever accepted, its bytes, and the keys (SPKI hashes) it then had. */
 export interface Floor {

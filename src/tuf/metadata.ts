@@ -6,7 +6,7 @@ import { readFile } from './envelope.ts';
 import { RepositoryError } from './error.ts';
 import type { FileHashes } from './hashes.ts';
 import { readFileHashes } from './hashes.ts';
-import { readKey } from './key.ts';
+import { readKey } from './key/key.ts';
 import { readObject } from './members.ts';
 import type { RoleKeys } from './role.ts';
 import { readFiledKeys, readRoleKeys } from './role.ts';

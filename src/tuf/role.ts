@@ -1,10 +1,10 @@
 import type { Json, JsonObject } from './canonical-json.ts';
 import { RepositoryError } from './error.ts';
-import type { PublicKey } from './key.ts';
-import { checkKeyId, refusePrivate } from './key.ts';
+import type { PublicKey } from './key/key.ts';
+import { checkKeyId, refusePrivate } from './key/key.ts';
 import { readArray, readKeyId, readObject, readPositive } from './members.ts';
 import type { Metadata } from './envelope.ts';
-import type { SignatureVerifier } from './signature.ts';
+import type { SignatureVerifier } from './key/signature.ts';
 
 /** Who signs a role, and how many of them it takes. */
 export interface RoleKeys {

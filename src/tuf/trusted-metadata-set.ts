@@ -1,4 +1,4 @@
-import { isWithinDates, rootCertificateFault } from './certificate.ts';
+import { isWithinDates, rootCertificateFault } from './key/certificate.ts';
 import type { Delegation } from './delegation.ts';
 import { delegationKeys } from './delegation.ts';
 import type { Metadata } from './envelope.ts';
@@ -7,12 +7,12 @@ import type { FileHashes } from './hashes.ts';
 import { checkFile } from './hashes.ts';
 import type { Floor, KeysReplaced } from './floor.ts';
 import { allGone, checkFloor, someGone, spkis } from './floor.ts';
-import type { PublicKey } from './key.ts';
+import type { PublicKey } from './key/key.ts';
 import type { Root, Snapshot, Targets, Timestamp } from './metadata.ts';
 import { readRoot, readSnapshot, readTargets, readTimestamp } from './metadata.ts';
 import type { RoleKeys } from './role.ts';
 import { checkThreshold } from './role.ts';
-import type { SignatureVerifier } from './signature.ts';
+import type { SignatureVerifier } from './key/signature.ts';
 import type { Verified } from './verified-repository.ts';
 import { VerifiedRepository } from './verified-repository.ts';
 

@@ -4,7 +4,7 @@ import { writeSync } from 'node:fs';
 import { NotaryClient } from '../../src/trust/notary-client.ts';
 import { NotaryTrust } from '../../src/trust/notary-trust.ts';
 import { SqliteTrustStore } from '../../src/trust/sqlite-trust-store.ts';
-import { SignatureVerifier } from '../../src/tuf/signature.ts';
+import { SignatureVerifier } from '../../src/tuf/key/signature.ts';
 import { gun, tagOf, trustLimits } from '../trust/trust-world.ts';
 
 const [statePath = '', url = '', rootPin = ''] = process.argv.slice(2);

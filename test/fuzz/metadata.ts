@@ -4,7 +4,7 @@ import { issueCertificate, pem } from '../../src/demo/certificate.ts';
 import { generatePrivateKey, SigningKey } from '../../src/demo/signing/key.ts';
 import type { JsonObject, JsonValue } from '../../src/demo/signing/signed-file.ts';
 import { SigningRepository } from '../../src/demo/signing-repository.ts';
-import { chainsTo, isWithinDates, readBundle, rootCertificateFault } from '../../src/tuf/certificate.ts';
+import { chainsTo, isWithinDates, readBundle, rootCertificateFault } from '../../src/tuf/key/certificate.ts';
 import { RepositoryError } from '../../src/tuf/error.ts';
 import { readRoot, readSnapshot, readTargets, readTimestamp } from '../../src/tuf/metadata.ts';
 import { allTargets, resolveTarget } from '../../src/tuf/target.ts';

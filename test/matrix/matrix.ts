@@ -12,7 +12,7 @@ import { NotaryTrust } from '../../src/trust/notary-trust.ts';
 import { SqliteTrustStore } from '../../src/trust/sqlite-trust-store.ts';
 import type { TrustAnswer } from '../../src/trust/trust.ts';
 import type { StoredRecord, TrustRecord } from '../../src/trust/trust-store.ts';
-import { SignatureVerifier } from '../../src/tuf/signature.ts';
+import { SignatureVerifier } from '../../src/tuf/key/signature.ts';
 import { tagOf } from '../trust/trust-world.ts';
 import { LyingNotary } from '../world/lying-notary.ts';
 import type { Corruption, Outcome, Place, RoleName, Situation } from './corruption.ts';

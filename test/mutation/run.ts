@@ -17,7 +17,7 @@ const leastScore = 95;
 const patience = (usual: number): number => Math.ceil(10 * usual) + 5000;
 
 const wanted = process.argv.slice(2);
-const jobs: readonly Job[] = globSync('src/tuf/*.ts')
+const jobs: readonly Job[] = globSync('src/tuf/**/*.ts')
   .filter((file) => wanted.length === 0 || wanted.some((part) => basename(file).includes(part)))
   .toSorted()
   .flatMap((file) => mutantsOf(readFileSync(file, 'utf8')).map((mutant) => ({ ...mutant, file })));

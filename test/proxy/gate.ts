@@ -4,8 +4,8 @@ import { text } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
 import type { Registry } from '../../src/config/config.ts';
 import { parseEndpoint } from '../../src/oci/endpoint.ts';
-import type { Carriage, Carried, PassThroughOptions } from '../../src/proxy/pass-through.ts';
-import { PassThrough } from '../../src/proxy/pass-through.ts';
+import type { Carriage, Carried, PassThroughOptions } from '../../src/proxy/upstream/pass-through.ts';
+import { PassThrough } from '../../src/proxy/upstream/pass-through.ts';
 import { known, serve } from './wire.ts';
 
 export interface Gate {

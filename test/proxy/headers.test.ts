@@ -5,7 +5,7 @@ import {
   blobResponseHeaders,
   carriedRequestHeaders,
   carriedResponseHeaders,
-} from '../../src/proxy/headers.ts';
+} from '../../src/proxy/upstream/headers.ts';
 
 test('what an upload needs reaches the registry, with our Authorization', () => {
   const client = {

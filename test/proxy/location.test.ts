@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ClientView } from '../../src/proxy/location.ts';
-import { clientAddress, nextLink } from '../../src/proxy/location.ts';
+import type { ClientView } from '../../src/proxy/upstream/location.ts';
+import { clientAddress, nextLink } from '../../src/proxy/upstream/location.ts';
 
 const asked = new URL('https://registry.example/v2/team/app/blobs/uploads/');
 const plain: ClientView = { publicPrefix: '', toClient: (repository) => repository };

@@ -4,7 +4,7 @@ import { request as httpRequest } from 'node:http';
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { PassThrough } from '../../src/proxy/pass-through.ts';
+import { PassThrough } from '../../src/proxy/upstream/pass-through.ts';
 import { ask, open, startGate } from './gate.ts';
 import { digest, registryAt, serve, serveRaw } from './wire.ts';
 

@@ -3,7 +3,7 @@ import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { PassThrough } from '../../src/proxy/pass-through.ts';
+import { PassThrough } from '../../src/proxy/upstream/pass-through.ts';
 import { ask, startGate } from './gate.ts';
 import { digest, registryAt, serve, serveRaw } from './wire.ts';
 

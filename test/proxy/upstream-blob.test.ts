@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import type { BlobRequest } from '../../src/proxy/upstream.ts';
+import type { BlobRequest } from '../../src/proxy/upstream/upstream.ts';
 import { digest, registryAt, repository, serve, serveRaw, upstreamOf } from './wire.ts';
 
 const getBlob: BlobRequest = { method: 'GET', headers: {}, authorization: 'Bearer of-the-client' };

@@ -3,7 +3,7 @@ import type { IncomingMessage, RequestListener } from 'node:http';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { DownloadError } from '../../src/trust/download-error.ts';
-import type { BlobRequest, Upstream } from '../../src/proxy/upstream.ts';
+import type { BlobRequest, Upstream } from '../../src/proxy/upstream/upstream.ts';
 import { digest, known, registryAt, repository, serve, upstreamOf } from './wire.ts';
 
 const clientToken = 'Bearer of-the-client';

@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import type { Registry } from '../../src/config/config.ts';
-import type { ManifestAnswer } from '../../src/proxy/upstream.ts';
+import type { ManifestAnswer } from '../../src/proxy/upstream/upstream.ts';
 import { acceptManifests } from '../../src/oci/media-type.ts';
 import type { DownloadFailure } from '../../src/trust/download-error.ts';
 import { digest, registryAt, repository, serve, serveRaw, upstreamOf } from './wire.ts';

@@ -4,8 +4,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import { createServer as createSocketServer } from 'node:net';
 import type { TestContext } from 'node:test';
 import type { Registry } from '../../src/config/config.ts';
-import type { UpstreamOptions } from '../../src/proxy/upstream.ts';
-import { Upstream } from '../../src/proxy/upstream.ts';
+import type { UpstreamOptions } from '../../src/proxy/upstream/upstream.ts';
+import { Upstream } from '../../src/proxy/upstream/upstream.ts';
 import { parseDigest, parseRepositoryName } from '../../src/oci/reference.ts';
 
 /** Takes what a parser gave; throws if that is nothing. */

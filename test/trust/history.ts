@@ -17,7 +17,7 @@ import type { StoredRecord, TrustRecord, TrustStore } from '../../src/trust/trus
 import type { FetchLimit, MetadataSource } from '../../src/trust/updater.ts';
 import { update } from '../../src/trust/updater.ts';
 import { RepositoryError } from '../../src/tuf/error.ts';
-import { SignatureVerifier } from '../../src/tuf/signature.ts';
+import { SignatureVerifier } from '../../src/tuf/key/signature.ts';
 import { allTargets } from '../../src/tuf/target.ts';
 import type { VerifiedRepository } from '../../src/tuf/verified-repository.ts';
 

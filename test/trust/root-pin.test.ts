@@ -4,8 +4,8 @@ import { issueCertificate } from '../../src/demo/certificate.ts';
 import { SigningKey, generatePrivateKey } from '../../src/demo/signing/key.ts';
 import type { RoleKeys } from '../../src/demo/signing/role.ts';
 import type { RootPin } from '../../src/trust/root-pin.ts';
-import type { Certificate } from '../../src/tuf/certificate.ts';
-import { readBundle } from '../../src/tuf/certificate.ts';
+import type { Certificate } from '../../src/tuf/key/certificate.ts';
+import { readBundle } from '../../src/tuf/key/certificate.ts';
 import { answer } from '../world/fault.ts';
 import { day, gun, minute, target, TrustWorld } from './trust-world.ts';
 

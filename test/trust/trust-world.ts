@@ -10,7 +10,7 @@ import { NotaryTrust } from '../../src/trust/notary-trust.ts';
 import { SqliteTrustStore } from '../../src/trust/sqlite-trust-store.ts';
 import type { TrustAnchor, TrustAnswer } from '../../src/trust/trust.ts';
 import type { StoredRecord } from '../../src/trust/trust-store.ts';
-import { SignatureVerifier } from '../../src/tuf/signature.ts';
+import { SignatureVerifier } from '../../src/tuf/key/signature.ts';
 import type { LyingNotaryOptions } from '../world/lying-notary.ts';
 import { LyingNotary } from '../world/lying-notary.ts';
 import { temporaryDirectory } from './trust-records.ts';

@@ -4,8 +4,8 @@ import { describe, test } from 'node:test';
 import type { CertificateOptions } from '../../src/demo/certificate.ts';
 import { issueCertificate, pem } from '../../src/demo/certificate.ts';
 import { generatePrivateKey } from '../../src/demo/signing/key.ts';
-import type { Certificate } from '../../src/tuf/certificate.ts';
-import { isWithinDates, readBundle, rootCertificateFault } from '../../src/tuf/certificate.ts';
+import type { Certificate } from '../../src/tuf/key/certificate.ts';
+import { isWithinDates, readBundle, rootCertificateFault } from '../../src/tuf/key/certificate.ts';
 import { refuses } from './refuses.ts';
 import { derOf } from './shown-key.ts';
 

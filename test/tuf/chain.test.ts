@@ -3,8 +3,8 @@ import { describe, test } from 'node:test';
 import type { CertificateOptions } from '../../src/demo/certificate.ts';
 import { issueCertificate, pem } from '../../src/demo/certificate.ts';
 import { generatePrivateKey } from '../../src/demo/signing/key.ts';
-import type { Certificate } from '../../src/tuf/certificate.ts';
-import { chainsTo, readBundle } from '../../src/tuf/certificate.ts';
+import type { Certificate } from '../../src/tuf/key/certificate.ts';
+import { chainsTo, readBundle } from '../../src/tuf/key/certificate.ts';
 import { derOf } from './shown-key.ts';
 
 const gun = 'reg.test/team/app';

@@ -5,7 +5,7 @@ import { SigningRepository } from '../../src/demo/signing-repository.ts';
 import type { SigningRepositoryOptions } from '../../src/demo/signing-repository.ts';
 import type { Root } from '../../src/tuf/metadata.ts';
 import { readRoot } from '../../src/tuf/metadata.ts';
-import { SignatureVerifier } from '../../src/tuf/signature.ts';
+import { SignatureVerifier } from '../../src/tuf/key/signature.ts';
 import type { Floor } from '../../src/tuf/floor.ts';
 import type { VerifiedRepository } from '../../src/tuf/verified-repository.ts';
 import { TrustedMetadataSet } from '../../src/tuf/trusted-metadata-set.ts';

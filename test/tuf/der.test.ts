@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { derChild, derChildren, derElement } from '../../src/tuf/der.ts';
+import { derChild, derChildren, derElement } from '../../src/tuf/key/der.ts';
 
 const bytes = (hex: string): Buffer => Buffer.from(hex.replaceAll(' ', ''), 'hex');
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { generatePrivateKey, SigningKey } from '../../src/demo/signing/key.ts';
-import { checkKeyId, refusePrivate, knownIds, readKey } from '../../src/tuf/key.ts';
+import { checkKeyId, refusePrivate, knownIds, readKey } from '../../src/tuf/key/key.ts';
 import { json, refuses } from './refuses.ts';
 import { certify, idOf, read, sha256, spkiOf } from './shown-key.ts';
 

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { p256, p384, p521 } from '@noble/curves/nist.js';
-import type { PublicKey } from '../../src/tuf/key.ts';
-import { readKey } from '../../src/tuf/key.ts';
-import { derChildren, derElement } from '../../src/tuf/der.ts';
+import type { PublicKey } from '../../src/tuf/key/key.ts';
+import { readKey } from '../../src/tuf/key/key.ts';
+import { derChildren, derElement } from '../../src/tuf/key/der.ts';
 import { RepositoryError } from '../../src/tuf/error.ts';
-import { SignatureVerifier, verifyEcdsa, verifyWithNoble } from '../../src/tuf/signature.ts';
+import { SignatureVerifier, verifyEcdsa, verifyWithNoble } from '../../src/tuf/key/signature.ts';
 import { ownVectors } from '../vectors/own-vectors.ts';
 import { json } from './refuses.ts';
 

@@ -3,10 +3,10 @@ import type { KeyObject } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { generatePrivateKey, SigningKey } from '../../src/demo/signing/key.ts';
 import type { Metadata } from '../../src/tuf/envelope.ts';
-import { readKey } from '../../src/tuf/key.ts';
+import { readKey } from '../../src/tuf/key/key.ts';
 import type { RoleKeys } from '../../src/tuf/role.ts';
 import { checkThreshold, readFiledKeys, readRoleKeys } from '../../src/tuf/role.ts';
-import { SignatureVerifier } from '../../src/tuf/signature.ts';
+import { SignatureVerifier } from '../../src/tuf/key/signature.ts';
 import { json, refuses } from './refuses.ts';
 
 const message = Buffer.from('{"_type":"Targets"}');

@@ -1,8 +1,8 @@
 import type { KeyObject } from 'node:crypto';
 import { createHash, createPublicKey } from 'node:crypto';
 import { issueCertificate } from '../../src/demo/certificate.ts';
-import type { PublicKey } from '../../src/tuf/key.ts';
-import { checkKeyId, readKey } from '../../src/tuf/key.ts';
+import type { PublicKey } from '../../src/tuf/key/key.ts';
+import { checkKeyId, readKey } from '../../src/tuf/key/key.ts';
 import { json } from './refuses.ts';
 
 export const spkiOf = (key: KeyObject): Buffer =>

@@ -5,10 +5,10 @@ import { ed25519 } from '@noble/curves/ed25519.js';
 import { p256 } from '@noble/curves/nist.js';
 import fc from 'fast-check';
 import { generatePrivateKey, SigningKey } from '../../src/demo/signing/key.ts';
-import type { PublicKey } from '../../src/tuf/key.ts';
-import { readKey } from '../../src/tuf/key.ts';
-import type { SignatureVerifierOptions } from '../../src/tuf/signature.ts';
-import { SignatureVerifier } from '../../src/tuf/signature.ts';
+import type { PublicKey } from '../../src/tuf/key/key.ts';
+import { readKey } from '../../src/tuf/key/key.ts';
+import type { SignatureVerifierOptions } from '../../src/tuf/key/signature.ts';
+import { SignatureVerifier } from '../../src/tuf/key/signature.ts';
 import { json } from './refuses.ts';
 
 const message = Buffer.from('{"_type":"Timestamp"}');

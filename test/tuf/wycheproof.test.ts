@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { constants, createHash, verify } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import type { PublicKey } from '../../src/tuf/key.ts';
-import { readKey } from '../../src/tuf/key.ts';
-import { SignatureVerifier, verifyEcdsa, verifyWithNoble } from '../../src/tuf/signature.ts';
+import type { PublicKey } from '../../src/tuf/key/key.ts';
+import { readKey } from '../../src/tuf/key/key.ts';
+import { SignatureVerifier, verifyEcdsa, verifyWithNoble } from '../../src/tuf/key/signature.ts';
 import { json } from './refuses.ts';
 
 // C2SP/wycheproof, testvectors_v1. The vectors are not copied into the repository.

@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import { Agent } from 'undici';
-import type { Registry } from '../config/config.ts';
-import { printEndpoint } from '../oci/endpoint.ts';
-import type { RepositoryName } from '../oci/reference.ts';
-import { DownloadError } from '../trust/download-error.ts';
-import { TokenClient, wireError } from '../trust/token-client.ts';
+import type { Registry } from '../../config/config.ts';
+import { printEndpoint } from '../../oci/endpoint.ts';
+import type { RepositoryName } from '../../oci/reference.ts';
+import { DownloadError } from '../../trust/download-error.ts';
+import { TokenClient, wireError } from '../../trust/token-client.ts';
 
 /** How long a header is used without asking again, in milliseconds: less than the margin that tokens are renewed with. */
 const lifetime = 5_000;

@@ -1,11 +1,11 @@
 import { Agent } from 'undici';
-import type { Registry } from '../config/config.ts';
-import { printEndpoint } from '../oci/endpoint.ts';
-import { acceptManifests } from '../oci/media-type.ts';
-import type { Digest, ImageReference } from '../oci/reference.ts';
-import { parseDigest } from '../oci/reference.ts';
-import { DownloadError } from '../trust/download-error.ts';
-import { wireError } from '../trust/token-client.ts';
+import type { Registry } from '../../config/config.ts';
+import { printEndpoint } from '../../oci/endpoint.ts';
+import { acceptManifests } from '../../oci/media-type.ts';
+import type { Digest, ImageReference } from '../../oci/reference.ts';
+import { parseDigest } from '../../oci/reference.ts';
+import { DownloadError } from '../../trust/download-error.ts';
+import { wireError } from '../../trust/token-client.ts';
 
 /**
  * Asks a registry what it says of an image today, to show it beside a verdict; nothing is decided by it. `timeout` is in

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { Registry } from '../config/config.ts';
-import type { ManifestFacts } from '../oci/manifest.ts';
-import { readManifest } from '../oci/manifest.ts';
-import type { Digest, RepositoryName } from '../oci/reference.ts';
+import type { Registry } from '../../config/config.ts';
+import type { ManifestFacts } from '../../oci/manifest.ts';
+import { readManifest } from '../../oci/manifest.ts';
+import type { Digest, RepositoryName } from '../../oci/reference.ts';
 import type { Caller } from './headers.ts';
 import type { ManifestAnswer, ManifestPresence, Refusal, Unavailable, Upstream } from './upstream.ts';
 

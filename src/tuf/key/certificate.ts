@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { X509Certificate } from 'node:crypto';
 import type { DerElement } from './der.ts';
 import { derChild, derChildren, derElement } from './der.ts';
-import { RepositoryError } from './error.ts';
+import { RepositoryError } from '../error.ts';
 
 // The X.509 certificates in which Notary wraps keys (notary-v1 §2.6, §3, §5.4).
 

@@ -1,5 +1,5 @@
-import { parseEndpoint, printEndpoint } from '../oci/endpoint.ts';
-import type { RepositoryName } from '../oci/reference.ts';
+import { parseEndpoint, printEndpoint } from '../../oci/endpoint.ts';
+import type { RepositoryName } from '../../oci/reference.ts';
 
 /** How a client reached the registry, and so how an address of the registry must read for it. */
 export interface ClientView {

@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
-import type { ManifestChild } from '../oci/manifest.ts';
-import type { Digest, RepositoryName } from '../oci/reference.ts';
-import type { Reach } from '../policy/judge.ts';
-import type { SignedTarget } from '../trust/trust.ts';
+import type { ManifestChild } from '../../oci/manifest.ts';
+import type { Digest, RepositoryName } from '../../oci/reference.ts';
+import type { Reach } from '../../policy/judge.ts';
+import type { SignedTarget } from '../../trust/trust.ts';
 import type { Caller } from './headers.ts';
 import type { Refusal } from './upstream.ts';
 import type { VerifiedManifests } from './verified-manifests.ts';

@@ -1,12 +1,12 @@
 import type { KeyObject } from 'node:crypto';
 import { createHash, createPublicKey } from 'node:crypto';
-import type { Json, JsonObject } from './canonical-json.ts';
-import { canonicalBytes } from './canonical-json.ts';
+import type { Json, JsonObject } from '../canonical-json.ts';
+import { canonicalBytes } from '../canonical-json.ts';
 import type { Certificate } from './certificate.ts';
 import { readBundle } from './certificate.ts';
-import { RepositoryError } from './error.ts';
-import { sha256Hex } from './hashes.ts';
-import { readBase64, readObject, readString } from './members.ts';
+import { RepositoryError } from '../error.ts';
+import { sha256Hex } from '../hashes.ts';
+import { readBase64, readObject, readString } from '../members.ts';
 
 export type Algorithm = 'P-256' | 'P-384' | 'P-521' | 'ed25519' | 'rsa';
 

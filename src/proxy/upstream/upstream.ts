@@ -1,12 +1,12 @@
 import type { Readable } from 'node:stream';
 import { getCACertificates } from 'node:tls';
 import { Agent, type Dispatcher, Pool } from 'undici';
-import type { Limits, Registry } from '../config/config.ts';
-import { printEndpoint } from '../oci/endpoint.ts';
-import { redirectTarget } from '../oci/redirect.ts';
-import type { Digest, RepositoryName } from '../oci/reference.ts';
-import { DownloadError } from '../trust/download-error.ts';
-import { TokenClient, readBounded, wireError } from '../trust/token-client.ts';
+import type { Limits, Registry } from '../../config/config.ts';
+import { printEndpoint } from '../../oci/endpoint.ts';
+import { redirectTarget } from '../../oci/redirect.ts';
+import type { Digest, RepositoryName } from '../../oci/reference.ts';
+import { DownloadError } from '../../trust/download-error.ts';
+import { TokenClient, readBounded, wireError } from '../../trust/token-client.ts';
 import type { Caller, HeaderFields } from './headers.ts';
 import { blobResponseHeaders, carriedResponseHeaders, manifestRequestHeaders, withOurs } from './headers.ts';
 

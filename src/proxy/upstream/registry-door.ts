@@ -1,7 +1,7 @@
-import type { Limits, Registry } from '../config/config.ts';
-import type { RepositoryName } from '../oci/reference.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
-import type { DownloadError } from '../trust/download-error.ts';
+import type { Limits, Registry } from '../../config/config.ts';
+import type { RepositoryName } from '../../oci/reference.ts';
+import type { Metrics } from '../../telemetry/metrics.ts';
+import type { DownloadError } from '../../trust/download-error.ts';
 import { CarriedAuthorization } from './carried-authorization.ts';
 import { PassThrough } from './pass-through.ts';
 import type { ChildrenCache } from './signed-children.ts';

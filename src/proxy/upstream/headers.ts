@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Registry } from '../config/config.ts';
-import { acceptManifests } from '../oci/media-type.ts';
+import type { Registry } from '../../config/config.ts';
+import { acceptManifests } from '../../oci/media-type.ts';
 
 // Which header fields cross the proxy. Both ways it is a list of what may pass, not of what may not: a field that
 // nobody thought of (X-Forwarded-*, X-Original-URL, X-HTTP-Method-Override, Forwarded, Cookie, Proxy-*, Upgrade, TE;
