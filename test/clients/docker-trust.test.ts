@@ -8,7 +8,7 @@ import { Lab } from './lab/lab.ts';
 import { startNotaryServer } from './lab/notary.ts';
 import { makePki } from './lab/pki.ts';
 import { startRegistry } from './lab/registry.ts';
-import { Tufgate } from './lab/tufgate.ts';
+import { Tufgate, type Guarded } from './lab/tufgate.ts';
 
 describe('Docker Content Trust of the real docker, served by notary-server', async () => {
   const lab = await Lab.open();
@@ -19,13 +19,14 @@ describe('Docker Content Trust of the real docker, served by notary-server', asy
   const egress = await startEgress(lab);
   const dockerd = await Dockerd.start(lab, egress);
   const publisher = await dockerd.publisher(server, pki);
-  const tufgate = await Tufgate.start(lab, {
+  const guarded: Guarded = {
     registry: registry.host,
     upstream: registry.url,
     notary: server.url,
     notaryCaFile: pki.caFile,
     root: { first_use: true },
-  });
+  };
+  const tufgate = await Tufgate.start(lab, guarded);
 
   // docker makes its own manifest of this at each push.
   const seed = `${registry.host}/seed:v1`;
@@ -35,8 +36,11 @@ describe('Docker Content Trust of the real docker, served by notary-server', asy
   /** explain says yes with the digest the registry has for the tag, and docker pulls it through tufgate. */
   async function accepts(name: string, tag: string): Promise<void> {
     const pushed = await new Repository(registry.url, name).digest(tag);
-    const { exit, verdict, digest, message } = await tufgate.explain(`${registry.host}/${name}:${tag}`);
-    assert.deepEqual({ exit, verdict, digest }, { exit: 0, verdict: 'allow', digest: pushed }, message);
+    // By what was seen before, and to one who never saw anything.
+    for (const asked of [tufgate, await Tufgate.configure(lab, guarded)]) {
+      const { exit, verdict, digest, message } = await asked.explain(`${registry.host}/${name}:${tag}`);
+      assert.deepEqual({ exit, verdict, digest }, { exit: 0, verdict: 'allow', digest: pushed }, message);
+    }
     const image = `${tufgate.host}/${name}:${tag}`;
     await dockerd.mustDocker('pull', image);
     assert.ok((await dockerd.records(image)).includes(pushed));

@@ -34,7 +34,7 @@ export function printSignedFile(signed: string, signatures: readonly Signature[]
  * characters, so that there the file and the signed message differ. */
 export function escapeForFile(canonical: string): string {
   return canonical.replaceAll(
-    // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+    // Control characters are what is looked for.
     /[<>&\u2028\u2029\u0000-\u001f]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
