@@ -48,17 +48,25 @@ test('explain tells everything that can be the matter apart, as it is written do
   }
   const found = told.join('\n');
   if (process.env['UPDATE'] !== undefined) writeFileSync(golden, found);
-  assert.equal(found, readFileSync(golden, 'utf8'));
+  assert.deepEqual(found.split('\n'), readFileSync(golden, 'utf8').split('\n'));
 });
 
 /** What differs from run to run, by what it is. */
 function anonymous(text: string, at: number, notary: string): string {
-  return text
-    .replaceAll(`app-${at}`, 'app')
-    .replaceAll(notary, 'notary.test:4443')
-    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
-    .replaceAll(/\b[0-9a-f]{64,128}\b/g, '<hex>')
-    .replaceAll(/\([0-9a-f]{12}(?:, [0-9a-f]{12})*\)/g, '(<key ids>)')
-    .replaceAll(/\b[0-9a-f]{20,64}\.\.\.[0-9a-f]{2,40}\b/g, '<hex>')
-    .replaceAll(/[0-9a-f]*\.\.\.[0-9a-f]*/g, '...');
+  return (
+    text
+      .replaceAll(`app-${at}`, 'app')
+      .replaceAll(notary, 'notary.test:4443')
+      // The last digits of a time are left out where they are zeros, and a file is then so much shorter.
+      .replaceAll(
+        /has (\d+) bytes, and (\d+) are/g,
+        (_, has, are) => `has <n>+${Number(has) - Number(are)} bytes, and <n> are`,
+      )
+      .replaceAll(/at character [1-9]\d*/g, 'at character <n>')
+      .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
+      .replaceAll(/\b[0-9a-f]{64,128}\b/g, '<hex>')
+      .replaceAll(/\([0-9a-f]{12}(?:, [0-9a-f]{12})*\)/g, '(<key ids>)')
+      .replaceAll(/\b[0-9a-f]{20,64}\.\.\.[0-9a-f]{2,40}\b/g, '<hex>')
+      .replaceAll(/[0-9a-f]*\.\.\.[0-9a-f]*/g, '...')
+  );
 }
