@@ -12,11 +12,12 @@ interface Stage {
 }
 
 /** The stages in their order, by the arguments that npm is called with. */
-type Stages = Readonly<Record<'ci' | 'run check' | 'test' | 'run test:clients', Stage>>;
+type Stages = Readonly<Record<'ci' | 'run check' | 'run coverage' | 'test' | 'run test:clients', Stage>>;
 
 const green: Stages = {
   ci: {},
   'run check': {},
+  'run coverage': {},
   test: { says: '✔ a test\nℹ tests 12\nℹ pass 12\nℹ fail 0\nℹ cancelled 0\n' },
   'run test:clients': { says: '# tests 3\n# pass 3\n# fail 0\n# cancelled 0\n' },
 };
@@ -71,6 +72,12 @@ for (const [name, stages, last, failing] of [
     { ...green, 'run check': { says: 'x.ts: error', status: 2 } },
     '15 passed, 1 failed',
     'npm run check (exit status 2)',
+  ],
+  [
+    'lines that no test covers are one failure, and the tests still run',
+    { ...green, 'run coverage': { says: 'ℹ pass 5\n', status: 1 } },
+    '15 passed, 1 failed',
+    'npm run coverage (exit status 1)',
   ],
   [
     'tests that all pass in a run that fails, such as for its coverage, are a failure',
