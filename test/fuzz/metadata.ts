@@ -122,6 +122,11 @@ function alter(
       here = next;
       continue;
     }
+    // Under a large number for a name, an array would become as long.
+    if (Array.isArray(here) && (how === 'add' || name === undefined)) {
+      here.push(value);
+      return;
+    }
     const members = here as JsonObject;
     if (how === 'add' || name === undefined) members[JSON.stringify(value)] = value;
     else if (how === 'replace') members[name] = value;
