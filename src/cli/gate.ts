@@ -59,6 +59,7 @@ export function openCourt(config: Config, metrics: Metrics, options: GateOptions
   const { limits } = config;
   const store = options.store ?? new SqliteTrustStore(config.statePath);
   const verifier = new SignatureVerifier({
+    pkcs1v15: config.pkcs1v15,
     onDisagreement: (algorithm) => {
       metrics.signatureDisagreement();
       options.log.error({ algorithm }, 'two implementations disagree about a signature, which is refused');

@@ -12,6 +12,8 @@ export interface Config {
   readonly registries: ReadonlyMap<string, Registry>;
   readonly defaultRegistry: string | undefined;
   readonly notaries: ReadonlyMap<string, Notary>;
+  /** Whether RSA PKCS#1 v1.5 signatures of trust data count beside RSA-PSS. */
+  readonly pkcs1v15: boolean;
   readonly rules: readonly Rule[];
   readonly limits: Limits;
 }

@@ -48,6 +48,7 @@ function toConfig(tree: ConfigTree, folder: string): Config {
       ...notary,
       ca: ca?.join(''),
     })),
+    pkcs1v15: tree.rsapkcs1v15,
     rules: tree.rules.map(toRule),
     limits: {
       rootBytes: tree.limits.root_bytes,

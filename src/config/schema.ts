@@ -215,6 +215,10 @@ export function configSchema(files: Files) {
       registries: z.record(z.string(), registries(files)).meta({ minProperties: 1 }),
       default_registry: z.string().optional().describe('The registry of requests that name none'),
       notaries: z.record(z.string(), notaries(files)).prefault({}),
+      rsapkcs1v15: z
+        .boolean()
+        .default(false)
+        .describe('Accept RSA PKCS#1 v1.5 signatures of trust data beside RSA-PSS'),
       rules: z.array(rules(files)).max(10_000, 'must be at most 10000 rules'),
       limits: limits.prefault({}),
     })
