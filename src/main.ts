@@ -1,7 +1,9 @@
-import { Command, CommanderError } from 'commander';
+import { Argument, Command, CommanderError } from 'commander';
 import { check } from './cli/check.ts';
+import { clientRuntimes, clients } from './cli/clients.ts';
 import { demo } from './cli/demo.ts';
-import { exit } from './cli/exit.ts';
+import { doctor } from './cli/doctor.ts';
+import { exit } from './cli/output.ts';
 import { explain } from './cli/explain.ts';
 import { schema } from './cli/schema.ts';
 import { serve } from './cli/serve.ts';
@@ -12,6 +14,12 @@ import { StateError } from './trust/trust-store.ts';
 
 interface FileOption {
   readonly config: string;
+}
+
+interface DoctorFlags {
+  readonly root: string;
+  readonly json?: boolean;
+  readonly canary: boolean;
 }
 
 const defaultConfig = 'config/tufgate.yaml';
@@ -75,6 +83,21 @@ async function run(args: readonly string[]): Promise<number> {
     .option('--yes', 'do not ask')
     .action((image: string, options: FileOption & { yes?: boolean }) =>
       verb(() => trustReset(image, options.config, { yes: options.yes === true, write }))(),
+    );
+
+  withConfig(
+    program
+      .command('clients')
+      .addArgument(new Argument('<runtime>', 'which client').choices(clientRuntimes))
+      .description('the client configuration that leaves no way round'),
+  ).action((runtime: string, options: FileOption) => verb(() => clients(runtime, options.config, write))());
+
+  withConfig(program.command('doctor').description('is a way around the proxy open on this node?'))
+    .option('--root <dir>', "where the node's file system is mounted", '/')
+    .option('--json', 'one JSON value with stable keys')
+    .option('--no-canary', 'do not pull an unsigned image through each runtime')
+    .action(({ config, root, json, canary }: FileOption & DoctorFlags) =>
+      verb(() => doctor(config, { root, json: json === true, canary, write }))(),
     );
 
   program

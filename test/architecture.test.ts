@@ -18,16 +18,30 @@ interface Room {
 const house: Readonly<Record<string, Room>> = {
   main: { values: ['cli', 'config', 'trust'], packages: ['node:', 'commander'] },
   cli: {
-    values: ['proxy', 'admin', 'demo', 'policy', 'trust', 'tuf', 'oci', 'config', 'telemetry'],
+    values: [
+      'proxy',
+      'admin',
+      'demo',
+      'policy',
+      'trust',
+      'tuf',
+      'oci',
+      'config',
+      'telemetry',
+      'clients',
+      'doctor',
+    ],
     packages: ['node:', 'undici', 'yaml'],
   },
   proxy: {
     values: ['policy', 'trust', 'oci', 'telemetry'],
     types: ['config/config'],
-    packages: ['node:', 'undici', 'http-proxy', 'lru-cache'],
+    packages: ['node:', 'undici', 'http-proxy', 'lru-cache', 'bcryptjs'],
   },
   admin: { values: ['policy', 'trust', 'oci', 'telemetry'], types: ['config/config'], packages: ['node:'] },
   demo: { values: ['oci'], packages: ['node:'] },
+  clients: { values: ['oci'], types: ['config/config'], packages: [] },
+  doctor: { values: ['oci'], types: ['config/config'], packages: ['node:', 'undici', 'smol-toml', 'yaml'] },
   policy: { values: ['oci'], types: ['trust', 'tuf'], packages: ['node:crypto'] },
   trust: {
     values: ['tuf', 'oci', 'telemetry'],

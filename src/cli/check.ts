@@ -5,8 +5,7 @@ import { DownloadError } from '../trust/download-error.ts';
 import { NotaryClient } from '../trust/notary-client.ts';
 import { wireError } from '../trust/token-client.ts';
 import { Agent } from 'undici';
-import { exit } from './exit.ts';
-import { printable } from './output.ts';
+import { exit, printable } from './output.ts';
 
 export interface CheckOptions {
   readonly online: boolean;

@@ -7,7 +7,7 @@ import { loadConfig } from '../config/load.ts';
 import type { Story } from '../demo/stories.ts';
 import { demoRegistry, DemoWorld, isAsTold, pullManifest } from '../demo/stories.ts';
 import { createLog } from '../telemetry/log.ts';
-import { exit } from './exit.ts';
+import { exit } from './output.ts';
 import type { Gate } from './gate.ts';
 import { startGate } from './gate.ts';
 

@@ -8,10 +8,9 @@ import { tagDigest } from '../proxy/upstream/tag-digest.ts';
 import { createLog } from '../telemetry/log.ts';
 import { DownloadError } from '../trust/download-error.ts';
 import type { VerifiedRole } from '../trust/trust.ts';
-import { exit } from './exit.ts';
 import { metricsFor, openCourt } from './gate.ts';
 import { imageIn, notAnImage } from './image.ts';
-import { printable } from './output.ts';
+import { exit, printable } from './output.ts';
 
 export interface ExplainOptions {
   readonly json: boolean;

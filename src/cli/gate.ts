@@ -5,6 +5,8 @@ import { startAdmin } from '../admin/admin.ts';
 import type { Readiness } from '../admin/health.ts';
 import type { Address, Config } from '../config/config.ts';
 import { Judge } from '../policy/judge.ts';
+import { Admissions } from '../proxy/auth/admissions.ts';
+import { ClientAccess } from '../proxy/auth/client-access.ts';
 import { Handler } from '../proxy/handler.ts';
 import { PullCount } from '../proxy/pull-count.ts';
 import { PullRecord } from '../proxy/pull-record.ts';
@@ -57,6 +59,7 @@ export interface Court {
 /** Builds what judges, bottom up, from a configuration. Throws StateError if the state cannot be opened. */
 export function openCourt(config: Config, metrics: Metrics, options: GateOptions): Court {
   const { limits } = config;
+  const hop = `tufgate-${randomBytes(8).toString('hex')}`;
   const store = options.store ?? new SqliteTrustStore(config.statePath);
   const verifier = new SignatureVerifier({
     pkcs1v15: config.pkcs1v15,
@@ -66,7 +69,10 @@ export function openCourt(config: Config, metrics: Metrics, options: GateOptions
     },
   });
   const notaries = new Map(
-    [...config.notaries].map(([name, notary]) => [name, new NotaryClient(notary, limits.downloadTimeout)]),
+    [...config.notaries].map(([name, notary]) => [
+      name,
+      new NotaryClient(notary, limits.downloadTimeout, hop),
+    ]),
   );
   const trust = new NotaryTrust({
     notaries,
@@ -76,10 +82,11 @@ export function openCourt(config: Config, metrics: Metrics, options: GateOptions
     now: options.now ?? Date.now,
     onRefresh: (notary, result, seconds) => metrics.trustRefresh(notary, result, seconds),
   });
-  const hop = `tufgate-${randomBytes(8).toString('hex')}`;
   const caches = {
     manifests: createManifestCache(limits.manifestCacheBytes),
     children: createChildrenCache(),
+    // What ends with time needs a clock that nobody sets; a test sets its own.
+    admissions: new Admissions(options.now ?? (() => performance.now())),
   };
   const doors = new Map(
     [...config.registries].map(([name, registry]) => [
@@ -111,9 +118,12 @@ export async function startGate(config: Config, options: GateOptions): Promise<G
   const metrics = metricsFor(config);
   const court = openCourt(config, metrics, options);
   const onError = (error: Error): void => options.log.error({ error }, 'unexpected error');
+  const access = new ClientAccess(config.clients);
   const handler = new Handler({
     config,
     doors: court.doors,
+    notaries: court.notaries,
+    access,
     judge: court.judge,
     metrics,
     hop: court.hop,
@@ -125,7 +135,8 @@ export async function startGate(config: Config, options: GateOptions): Promise<G
   let closed: Promise<void> | undefined;
   const closeRest = (): Promise<void> => {
     // Once: a gate that was drained may still be closed.
-    closed ??= court.close().then(() => admin?.close());
+    handler.close();
+    closed ??= Promise.all([court.close(), access.close()]).then(() => admin?.close());
     return closed;
   };
   let server: Listener;
@@ -134,6 +145,7 @@ export async function startGate(config: Config, options: GateOptions): Promise<G
     server = await startServer({
       listen: config.listen,
       tls: config.tls,
+      clientCa: config.clients.kind === 'certificates' ? config.clients.ca : undefined,
       handler: (request, response) => handler.handle(request, response),
       drainTimeout: config.limits.drainTimeout,
       ...(options.drainGrace !== undefined && { drainGrace: options.drainGrace }),

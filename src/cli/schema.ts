@@ -1,5 +1,5 @@
 import { jsonSchema } from '../config/schema.ts';
-import { exit } from './exit.ts';
+import { exit } from './output.ts';
 
 /** Prints the JSON Schema of the configuration; gives the exit status. */
 export async function schema(write: (text: string) => void): Promise<number> {

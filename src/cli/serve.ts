@@ -2,7 +2,7 @@ import { getSystemErrorMessage } from 'node:util';
 import type { Address } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { createLog } from '../telemetry/log.ts';
-import { exit } from './exit.ts';
+import { exit } from './output.ts';
 import { startGate } from './gate.ts';
 import { version } from './version.ts';
 

@@ -15,9 +15,8 @@ import { RepositoryError } from '../tuf/error.ts';
 import { knownIds } from '../tuf/key/key.ts';
 import type { Root } from '../tuf/metadata.ts';
 import { readRoot } from '../tuf/metadata.ts';
-import { exit } from './exit.ts';
 import { imageIn, notAnImage } from './image.ts';
-import { printable } from './output.ts';
+import { exit, printable } from './output.ts';
 
 type Write = (text: string) => void;
 type JudgedRule = Extract<Rule, { mode: 'enforce' | 'audit' }>;

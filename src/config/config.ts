@@ -6,6 +6,7 @@ export interface Config {
   /** Empty: plain HTTP. Several: chosen by SNI, the first when nothing fits. */
   readonly tls: readonly Certificate[];
   readonly publicUrl: string | undefined;
+  readonly clients: Clients;
   readonly admin: Address;
   /** Path of the SQLite state database. */
   readonly statePath: string;
@@ -28,11 +29,21 @@ export interface Certificate {
   readonly key: string;
 }
 
-/** Our own account at a registry or notary; `tokenRealm` is the address of a token server on another host that may see it. */
+/** Whom we serve. `users`: bcrypt hashes by user name; `ca`: PEM certificates of the authorities of clients. */
+export type Clients =
+  | { readonly kind: 'anyone' }
+  | { readonly kind: 'htpasswd'; readonly users: ReadonlyMap<string, string> }
+  | { readonly kind: 'certificates'; readonly ca: string };
+
+/** Our own account at a registry or notary. */
 export interface Account {
   readonly username: string;
   readonly password: string;
-  readonly tokenRealm: string | undefined;
+}
+
+/** The absolute path of a Docker config.json that holds our credentials; others may write it anew at any time. */
+export interface DockerConfig {
+  readonly dockerConfig: string;
 }
 
 export interface Registry {
@@ -41,7 +52,9 @@ export interface Registry {
   readonly upstream: string;
   readonly hosts: readonly string[];
   readonly aliases: readonly string[];
-  readonly auth: 'forward' | 'anonymous' | Account;
+  readonly auth: 'forward' | 'anonymous' | Account | DockerConfig;
+  /** A token server on another host than the registry's that may see credentials: ours, or the client's. */
+  readonly tokenRealm: string | undefined;
   readonly push: 'deny' | 'allow';
   readonly blobs: 'proxy' | 'redirect';
   /** PEM certificates that sign the registry's own, in place of the system's. */
@@ -53,6 +66,8 @@ export interface Notary {
   /** Base address; may carry a path; no trailing slash. */
   readonly url: string;
   readonly auth: 'anonymous' | Account;
+  /** As a registry's. */
+  readonly tokenRealm: string | undefined;
   readonly ca: string | undefined;
 }
 

@@ -2,10 +2,12 @@ import { X509Certificate, createPrivateKey } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
+import { parseDockerConfig } from '../oci/docker-config.ts';
 import type { Certificate as TufCertificate } from '../tuf/key/certificate.ts';
 import { readBundle } from '../tuf/key/certificate.ts';
 import { RepositoryError } from '../tuf/error.ts';
 import type { Certificate } from './config.ts';
+import { readHtpasswd } from './htpasswd.ts';
 import type { Reading } from './value.ts';
 
 const mebibyte = 1024 ** 2;
@@ -45,6 +47,10 @@ export function decodeUtf8(content: Uint8Array): Reading<string> {
 export interface Files {
   /** Gives the password that is the file's only line; one line break at its end is not part of it. */
   password(name: string): Reading<string>;
+  /** Gives the bcrypt hash of each user in an htpasswd file; at least one. */
+  htpasswd(name: string): Reading<ReadonlyMap<string, string>>;
+  /** Gives the absolute path of a Docker config.json that can be read as one. */
+  dockerConfig(name: string): Reading<string>;
   /** Gives each PEM certificate in the file; at least one. */
   certificates(name: string): Reading<readonly string[]>;
   /** Gives the authorities in the file, in the form the verifier of roots takes; at least one. */
@@ -79,6 +85,16 @@ export function filesIn(folder: string): Files {
       const value = content.value.replace(/\r?\n$/, '');
       if (value === '') return { problem: 'names a file that is empty' };
       return /\p{Cc}/u.test(value) ? { problem: 'names a file that is not one line of text' } : { value };
+    },
+    htpasswd(name) {
+      const content = text(name, mebibyte);
+      return 'problem' in content ? content : readHtpasswd(content.value);
+    },
+    dockerConfig(name) {
+      const content = text(name, mebibyte);
+      if ('problem' in content) return content;
+      const config = parseDockerConfig(content.value);
+      return 'problem' in config ? wordFile(config) : { value: resolve(folder, name) };
     },
     root(name) {
       const content = read(name, mebibyte);

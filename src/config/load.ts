@@ -13,6 +13,10 @@ import { reportStructure } from './structure.ts';
 export { ConfigError } from './config-error.ts';
 export type { ConfigProblem } from './config-error.ts';
 
+/** The one registry that everybody uses and whose token server is on another host. */
+const dockerHub = 'https://registry-1.docker.io';
+const dockerHubRealm = 'https://auth.docker.io/token';
+
 /**
  * Takes the path of a configuration file and the environment for `${NAME}`; gives the configuration with every file it
  * names read. Throws ConfigError with all that is wrong; changes nothing, so that a reload may call it at any time.
@@ -35,17 +39,20 @@ function toConfig(tree: ConfigTree, folder: string): Config {
     listen: tree.listen,
     tls: tree.tls ?? [],
     publicUrl: tree.public_url,
+    clients: tree.clients ?? { kind: 'anyone' },
     admin: tree.admin,
     statePath: resolve(folder, tree.state),
-    registries: mapOf(tree.registries, ({ ca_file: ca, ...registry }, name) => ({
+    registries: mapOf(tree.registries, ({ ca_file: ca, token_realm: realm, ...registry }, name) => ({
       name,
       ...registry,
+      tokenRealm: realm ?? (registry.upstream === dockerHub ? dockerHubRealm : undefined),
       ca: ca?.join(''),
     })),
     defaultRegistry: tree.default_registry,
-    notaries: mapOf(tree.notaries, ({ ca_file: ca, ...notary }, name) => ({
+    notaries: mapOf(tree.notaries, ({ ca_file: ca, token_realm: tokenRealm, ...notary }, name) => ({
       name,
       ...notary,
+      tokenRealm,
       ca: ca?.join(''),
     })),
     pkcs1v15: tree.rsapkcs1v15,
@@ -72,6 +79,7 @@ function toRule(rule: ConfigTree['rules'][number]): Rule {
     match: rule.match,
     mode: rule.mode,
     digests: rule.digests,
+    tags: rule.tags,
     trust: {
       notary: rule.notary,
       gunTemplate: rule.gun,

@@ -27,6 +27,10 @@ export function checkNames(document: ConfigDocument): void {
   if (listen !== undefined && !listen.endsWith(':0') && listen === textAt(tree, ['admin'])) {
     problems.add(['admin'], '"admin" must be another address than "listen"');
   }
+  if (valueAt(tree, ['clients', 'ca_file']) !== undefined && valueAt(tree, ['tls']) === undefined) {
+    const why = 'clients show their certificates only within TLS';
+    problems.add(['clients', 'ca_file'], `"ca_file" needs "tls": ${why}`);
+  }
   checkKnown(document, ['default_registry'], 'registry', registries);
   checkClaims(document, registries);
   checkRules(document, registries);

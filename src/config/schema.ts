@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isRegistryName, parseRepositoryName } from '../oci/reference.ts';
 import type { RootPin } from '../trust/root-pin.ts';
+import type { Clients } from './config.ts';
 import type { Files } from './files.ts';
 import { filesIn, readPair } from './files.ts';
 import type { Reading } from './value.ts';
@@ -98,26 +99,33 @@ function accounts(files: Files) {
     .strictObject({
       username: text(readUsername),
       password_file: text((name) => files.password(name)),
-      token_realm: text(readTokenRealm)
-        .optional()
-        .describe('An https token server that may see the account too, beside the host itself'),
     })
-    .transform((account) => ({
-      username: account.username,
-      password: account.password_file,
-      tokenRealm: account.token_realm,
-    }));
+    .transform(({ username, password_file: password }) => ({ username, password }));
 }
 
+function dockerConfigs(files: Files) {
+  return z
+    .strictObject({ docker_config_file: text((name) => files.dockerConfig(name)) })
+    .transform(({ docker_config_file: dockerConfig }) => ({ dockerConfig }));
+}
+
+const tokenRealm = text(readTokenRealm)
+  .optional()
+  .describe('An https token server on another host that may see credentials too');
+
 function registries(files: Files) {
-  const error = 'must be "forward", "anonymous" or an account: username and password_file';
+  const error =
+    'must be "forward", "anonymous", an account (username and password_file) or a docker_config_file';
   return z.strictObject({
     upstream: text(readOrigin).describe('Origin of the registry: scheme, host and port'),
     hosts: listOf(hostName)
       .prefault([])
       .describe('Host names under which clients reach this proxy as this registry'),
     aliases: listOf(alias).prefault([]).describe('Other first path segments that mean this registry'),
-    auth: z.union([z.enum(['forward', 'anonymous']), accounts(files)], { error }).prefault('forward'),
+    auth: z
+      .union([z.enum(['forward', 'anonymous']), accounts(files), dockerConfigs(files)], { error })
+      .prefault('forward'),
+    token_realm: tokenRealm,
     push: z.enum(['deny', 'allow']).prefault('deny'),
     blobs: z.enum(['proxy', 'redirect']).prefault('proxy'),
     ca_file: text((name) => files.certificates(name)).optional(),
@@ -130,6 +138,7 @@ function notaries(files: Files) {
     url: text(readBaseUrl).describe('Base address of the Notary server; may have a path'),
     ca_file: text((name) => files.certificates(name)).optional(),
     auth: z.union([z.enum(['anonymous']), accounts(files)], { error }).prefault('anonymous'),
+    token_realm: tokenRealm,
   });
 }
 
@@ -171,6 +180,7 @@ function rules(files: Files) {
       root: roots(files),
       signers: listOf(signer).prefault([]),
       digests: z.enum(['signed', 'any']).prefault('signed').describe('What may be pulled by digest'),
+      tags: z.enum(['signed', 'all']).prefault('signed').describe('What the list of tags shows'),
       check_every: duration().prefault('60s').describe('Ask the notary again after this long'),
       outage_grace: duration()
         .prefault(0)
@@ -178,6 +188,21 @@ function rules(files: Files) {
     }),
     z.strictObject({ match, mode: z.enum(['allow', 'deny']) }),
   ]);
+}
+
+function clients(files: Files) {
+  return z
+    .strictObject({
+      htpasswd_file: text((name) => files.htpasswd(name)).optional(),
+      ca_file: text((name) => files.certificates(name)).optional(),
+    })
+    .meta({ description: 'Who is served; exactly one of these', minProperties: 1, maxProperties: 1 })
+    .transform(({ htpasswd_file: users, ca_file: ca }, context): Clients => {
+      if (users && !ca) return { kind: 'htpasswd', users };
+      if (ca && !users) return { kind: 'certificates', ca: ca.join('') };
+      context.addIssue({ code: 'custom', message: 'must have exactly one of htpasswd_file and ca_file' });
+      return z.NEVER;
+    });
 }
 
 function pairs(files: Files) {
@@ -208,6 +233,7 @@ export function configSchema(files: Files) {
         .optional()
         .describe('Certificate and key, or a list of them, chosen by SNI'),
       public_url: text(readOrigin).optional().describe('How clients reach the proxy'),
+      clients: clients(files).optional(),
       admin: text(readAddress)
         .prefault('127.0.0.1:9095')
         .describe('Address of metrics, health and status page'),

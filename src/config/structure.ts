@@ -57,7 +57,8 @@ function reportIssue(issue: Issue, path: Path, schema: z.ZodType, document: Conf
       return;
     case 'invalid_union': {
       if (path.at(-1) === 'mode') return reportChoice(modes);
-      const branch = issue.errors.find((errors) => !errors.some((error) => isWrongType(error)));
+      const branches = issue.errors.filter((errors) => !errors.some((error) => isWrongType(error)));
+      const [branch] = branches.toSorted((a, b) => strangeKeys(a) - strangeKeys(b));
       if (typeof value === 'object' && branch) return reportIssues(branch, schema, document, path);
       const [choice] = issue.errors.flat().filter((error) => error.code === 'invalid_value');
       return problems.add(path, `${name} ${issue.message}`, didYouMean(value, textsOf(choice?.values ?? [])));
@@ -100,10 +101,11 @@ function reportUnknownKey(
 ): void {
   const known = keysAt(schema, path);
   const mode = valueAt(tree, [...path, 'mode']);
-  const message =
-    known.includes(key) && typeof mode === 'string'
+  const elsewhere =
+    typeof mode === 'string'
       ? `${quote(key)} has no meaning in a rule whose mode is ${mode}`
-      : `unknown key ${quote(key)}`;
+      : `${quote(key)} cannot stand beside the other keys of ${nameOf(path)}`;
+  const message = known.includes(key) ? elsewhere : `unknown key ${quote(key)}`;
   problems.add([...path, key], message, didYouMean(key, known), 'key');
 }
 
@@ -157,6 +159,10 @@ function isMapping(value: unknown): value is Record<string, unknown> {
 
 function isWrongType(issue: Issue): boolean {
   return issue.path.length === 0 && (issue.code === 'invalid_type' || issue.code === 'invalid_value');
+}
+
+function strangeKeys(issues: readonly Issue[]): number {
+  return issues.reduce((sum, issue) => sum + (issue.code === 'unrecognized_keys' ? issue.keys.length : 0), 0);
 }
 
 function textsOf(values: readonly unknown[]): string[] {

@@ -4,10 +4,13 @@ import type { Answer, LocalRequest, LocalServerOptions, RequestRecord } from './
 import { LocalServer } from './local-server.ts';
 import { registryEmpty, registryError, registryHeaders, registryJson } from './registry/answer.ts';
 import { StoredRepository, digestOf, hasDigest, subjectOf } from './registry/content.ts';
+import type { UploadAddresses } from './registry/uploads.ts';
 import { Uploads } from './registry/uploads.ts';
 
 export interface RegistryServerOptions extends LocalServerOptions {
   readonly access?: AccessOptions;
+  /** Default: the specification's own. */
+  readonly uploads?: UploadAddresses;
 }
 
 const longestManifest = 4 * 1024 * 1024;
@@ -21,15 +24,16 @@ interface Route {
 export class RegistryServer {
   readonly access: Access | undefined;
   readonly #repositories = new Map<string, StoredRepository>();
-  readonly #uploads = new Uploads((name) => this.repository(name));
+  readonly #uploads: Uploads;
   #server: LocalServer | undefined;
 
-  private constructor(access: Access | undefined) {
-    this.access = access;
+  private constructor({ access, uploads = 'distribution' }: RegistryServerOptions) {
+    this.access = access && new Access(access);
+    this.#uploads = new Uploads((name) => this.repository(name), uploads);
   }
 
   static async start(options: RegistryServerOptions = {}): Promise<RegistryServer> {
-    const registry = new RegistryServer(options.access && new Access(options.access));
+    const registry = new RegistryServer(options);
     registry.#server = await LocalServer.start((request) => registry.#answer(request), options);
     return registry;
   }
@@ -62,13 +66,18 @@ export class RegistryServer {
   #answer(request: LocalRequest): Answer | Promise<Answer> {
     const { access } = this;
     if (access !== undefined && request.path === '/token') return access.issue(request);
-    const found = parseRoute(request.path);
+    const found = parseRoute(request.path) ?? this.#ownUpload(request.path);
     const needed = found && { repository: found.name, action: actionOf(request.method) };
     const refused = access?.refuse(request, `${this.url}/token`, needed);
     if (refused !== undefined) return { ...refused, headers: { ...registryHeaders, ...refused.headers } };
     if (request.path === '/v2/' || request.path === '/v2') return registryJson(200, {});
     if (found === undefined) return { status: 404, body: Buffer.from('404 page not found\n') };
     return this.#dispatch(request, found);
+  }
+
+  #ownUpload(path: string): Route | undefined {
+    const found = this.#uploads.at(path);
+    return found && { name: found.name, kind: 'uploads', last: found.session };
   }
 
   #dispatch(request: LocalRequest, { name, kind, last }: Route): Answer | Promise<Answer> {

@@ -6,6 +6,8 @@ export interface Challenge {
   readonly realm?: string;
   readonly service?: string;
   readonly scope?: string;
+  /** Why the last attempt did not do (RFC 6750 §3.1): `insufficient_scope`, `invalid_token`. */
+  readonly error?: string;
 }
 
 const longestHeader = 16 * 1024;
@@ -40,6 +42,15 @@ export function parseChallenges(header: string): readonly Challenge[] {
   return challenges;
 }
 
+/** Takes a challenge; gives it as `WWW-Authenticate` has it. Throws TypeError on what a quoted string cannot hold. */
+export function printChallenge({ scheme: name, ...parameters }: Challenge): string {
+  const written = Object.entries(parameters).map(([key, value]) => {
+    if (!/^[\x20-\x7e]*$/.test(value)) throw new TypeError(`${key} cannot stand in a challenge`);
+    return `${key}="${value.replaceAll(/["\\]/g, '\\$&')}"`;
+  });
+  return [name === 'basic' ? 'Basic' : 'Bearer', written.join(',')].join(' ');
+}
+
 /** Every element below ends before a comma or the end, so what follows the separators is a new element. */
 function readParameters(scanner: Scanner): ReadonlyMap<string, string> | undefined {
   const parameters = new Map<string, string>();
@@ -63,8 +74,8 @@ function unquote(text: string): string {
 }
 
 function pick(parameters: ReadonlyMap<string, string>): Omit<Challenge, 'scheme'> {
-  const kept: { realm?: string; service?: string; scope?: string } = {};
-  for (const name of ['realm', 'service', 'scope'] as const) {
+  const kept: { realm?: string; service?: string; scope?: string; error?: string } = {};
+  for (const name of ['realm', 'service', 'scope', 'error'] as const) {
     const value = parameters.get(name);
     if (value !== undefined) kept[name] = value;
   }

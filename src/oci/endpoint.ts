@@ -1,11 +1,11 @@
+import type { QueryParameter } from './query.ts';
+import { parseQuery, printQuery } from './query.ts';
 import type { Digest, Identifier, RepositoryName } from './reference.ts';
 import { parseDigest, parseIdentifier, parseRepositoryName, printIdentifier } from './reference.ts';
 
 // The endpoints of OCI distribution-spec 1.1 ("Endpoints", end-1 to end-14), read from a request target and printed
 // back. What this grammar does not know does not exist: it is answered with 404 and never forwarded, so that no two
 // servers can read one target differently.
-
-export type QueryParameter = readonly [name: string, value: string];
 
 export type Endpoint =
   | { readonly kind: 'base' } // end-1
@@ -40,7 +40,6 @@ const longestTarget = 4096;
 // No percent sign, backslash, fragment, control or non-ASCII character can stand in the path of any endpoint.
 const plainPath = /^\/v2(?:\/[A-Za-z0-9._:=-]*)*$/;
 const session = /^[A-Za-z0-9_=-][A-Za-z0-9._=-]{0,511}$/;
-const queryText = /^[A-Za-z0-9._~!$'()*,;:@/?%+=&-]*$/;
 
 /** Query parameters that an endpoint has a meaning for; any other is dropped, so that none can change what is asked. */
 const knownQuery: Record<'tags' | 'referrers', readonly string[]> = {
@@ -125,33 +124,4 @@ function nameOf(segments: readonly string[], tail: number): RepositoryName | und
 
 function keep(query: readonly QueryParameter[], names: readonly string[]): readonly QueryParameter[] {
   return query.filter(([name]) => names.includes(name));
-}
-
-/** Takes the text after `?`; gives its parameters, each decoded exactly once, or undefined if it does not decode. */
-function parseQuery(text: string): QueryParameter[] | undefined {
-  if (text === '') return [];
-  if (!queryText.test(text)) return undefined;
-  const parameters: QueryParameter[] = [];
-  for (const pair of text.split('&')) {
-    const equals = pair.indexOf('=');
-    const name = decode(equals < 0 ? pair : pair.slice(0, equals));
-    const value = decode(equals < 0 ? '' : pair.slice(equals + 1));
-    if (name === undefined || value === undefined) return undefined;
-    parameters.push([name, value]);
-  }
-  return parameters;
-}
-
-function printQuery(query: readonly QueryParameter[]): string {
-  if (query.length === 0) return '';
-  return `?${query.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join('&')}`;
-}
-
-function decode(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text.replaceAll('+', ' '));
-  } catch (error) {
-    if (!(error instanceof URIError)) throw error;
-    return undefined; // A broken escape is no parameter of any endpoint.
-  }
 }

@@ -1,6 +1,7 @@
 /** The error codes of OCI distribution-spec 1.1, "Error Codes", that tufgate gives, and Docker's UNAVAILABLE. */
 export type ErrorCode =
   | 'BLOB_UNKNOWN'
+  | 'BLOB_UPLOAD_UNKNOWN'
   | 'DENIED'
   | 'MANIFEST_UNKNOWN'
   | 'NAME_INVALID'

@@ -14,6 +14,9 @@ export type ManifestKind = (typeof manifestTypes)[ManifestMediaType];
  * hide what a client does not list, and the signed digest is one representation only. */
 export const acceptManifests: string = Object.keys(manifestTypes).join(', ');
 
+/** The same for lists: of tags, which are plain JSON, and of referrers, which are an index (distribution-spec end-8, 12). */
+export const acceptLists = 'application/vnd.oci.image.index.v1+json, application/json';
+
 /** Takes a media type without parameters; gives what kind of manifest it names, or undefined. */
 export function manifestKind(mediaType: string): ManifestKind | undefined {
   return Object.hasOwn(manifestTypes, mediaType) ? manifestTypes[mediaType as ManifestMediaType] : undefined;

@@ -24,6 +24,7 @@ export interface ImageReference extends RepositoryReference {
 const longestName = 255;
 const repositoryName = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
 const tag = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
+const attachmentTag = /^(?:sha256-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?|sha512-[0-9a-f]{64})$/;
 const digest = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
 const registryName = /^[a-z0-9]+(?:-+[a-z0-9]+)*(?:\.[a-z0-9]+(?:-+[a-z0-9]+)*)*(?::[0-9]{1,5})?$/;
 
@@ -35,6 +36,14 @@ export function parseRepositoryName(text: string): RepositoryName | undefined {
 /** Takes text; gives a tag (distribution-spec: `<reference>` as a tag, at most 128 characters), else undefined. */
 export function parseTag(text: string): Tag | undefined {
   return tag.test(text) ? (text as Tag) : undefined;
+}
+
+/**
+ * Says whether a tag is one under which tools look for what is attached to a manifest: the referrers tag schema
+ * (distribution-spec, "Referrers Tag Schema": the hash is cut to 64 characters), or cosign's `.sig`, `.att` and `.sbom`.
+ */
+export function isAttachmentTag(text: Tag): boolean {
+  return attachmentTag.test(text);
 }
 
 /** Takes text; gives a digest of a registered algorithm (image-spec, "Digests"), else undefined. */

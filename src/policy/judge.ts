@@ -1,22 +1,25 @@
-import type { Digest, ImageReference, RepositoryReference } from '../oci/reference.ts';
+import type { Digest, ImageReference, RepositoryReference, Tag } from '../oci/reference.ts';
 import type { SignedTarget, TrustAnchor, TrustAnswer, TrustSource } from '../trust/trust.ts';
 import type { Rule } from './rule.ts';
 import { gunOf, ruleFor } from './rule.ts';
-import type { Verdict } from './verdict.ts';
-import { decide, noRule, ruleDenies, upstreamUnavailable } from './verdict.ts';
+import type { Distrusted, Verdict } from './verdict.ts';
+import { decide, noRule, ruleDenies, upstreamUnavailable, withoutTrust } from './verdict.ts';
 
-/** Whether a digest is below a signed index: found, not there, or not found out. */
+/** Whether a digest is below a signed index, or an artifact about what is signed: found, not there, or not found out. */
 export type Reach =
   | { readonly kind: 'below'; readonly parent: SignedTarget }
   | { readonly kind: 'nowhere' }
   | { readonly kind: 'unknown'; readonly finding: string };
 
-/** Looks for a digest among the children of what is signed. Never throws for what the registry did. */
+/** Looks for a digest among the children of what is signed, and what is attached to them. Never throws for what the registry did. */
 export type FindBelow = (
   image: ImageReference,
   digest: Digest,
   signed: readonly SignedTarget[],
 ) => Promise<Reach>;
+
+/** Gives the tags of a repository that could be pulled, or why none could. */
+export type PullableTags = () => Promise<ReadonlySet<Tag> | Distrusted>;
 
 export interface Judgement {
   readonly image: ImageReference;
@@ -67,6 +70,28 @@ export class Judge {
     const rule = ruleFor(this.#rules, asked.registry, asked.repository);
     if (rule === undefined) return noRule(asked);
     return rule.mode === 'deny' ? ruleDenies(asked, rule) : { kind: 'unjudged' };
+  }
+
+  /**
+   * Takes a repository; gives the way to ask which of its tags a list may name, or undefined where its rule does not say.
+   * It is for the caller to find out first whether the client may see a list at all.
+   */
+  pullableTags(asked: RepositoryReference): PullableTags | undefined {
+    const rule = ruleFor(this.#rules, asked.registry, asked.repository);
+    if (rule?.mode !== 'enforce' || rule.tags === 'all') return undefined;
+    const gun = gunOf(rule.trust, asked.registry, asked.repository);
+    return async () => {
+      const signed = await this.#trust.signedTargets({ ...rule.trust, gun });
+      switch (signed.kind) {
+        case 'listed':
+          return new Set(signed.targets.map(({ tag }) => tag));
+        case 'unsigned':
+          return new Set();
+        case 'invalid':
+        case 'unavailable':
+          return withoutTrust(asked, signed);
+      }
+    };
   }
 
   async #judgeDigest(

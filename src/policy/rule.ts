@@ -13,6 +13,7 @@ export type Rule =
       readonly match: string;
       readonly mode: 'enforce' | 'audit';
       readonly digests: 'signed' | 'any';
+      readonly tags: 'signed' | 'all';
       readonly trust: TrustTerms;
     }
   | { readonly match: string; readonly mode: 'allow' | 'deny' };

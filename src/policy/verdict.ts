@@ -17,6 +17,9 @@ export type Refused =
   | { readonly kind: 'unavailable'; readonly reason: UnavailableReason; readonly message: string }
   | { readonly kind: 'not-found'; readonly reason: NotFoundReason; readonly message: string };
 
+/** What trust data itself can be refused for, whatever was asked of it. */
+export type Distrusted = Exclude<Refused, { readonly kind: 'not-found' }>;
+
 /** The decision table: what a rule makes of an answer. `image` is what was asked for, `gun` whose trust data answered. */
 export function decide(image: ImageReference, rule: Rule, gun: string, answer: TrustAnswer): Verdict {
   switch (answer.kind) {
@@ -29,10 +32,19 @@ export function decide(image: ImageReference, rule: Rule, gun: string, answer: T
     case 'unsigned':
       return unsigned(image, rule, gun, answer);
     case 'invalid':
-      return deny(image, answer.error.code, answer.error.message, remedyFor(answer.error.code, image));
     case 'unavailable':
-      return couldNotDecide(image, answer.cause);
+      return withoutTrust(image, answer);
   }
+}
+
+/** Refuses because trust data is bad, or was not to be had: of one image, or of all that a repository has. */
+export function withoutTrust(
+  asked: RepositoryReference,
+  answer: Extract<TrustAnswer, { kind: 'invalid' | 'unavailable' }>,
+): Distrusted {
+  if (answer.kind === 'unavailable') return couldNotDecide(asked, answer.cause);
+  const { code, message } = answer.error;
+  return deny(asked, code, message, remedyFor(code, asked));
 }
 
 function unsigned(
@@ -109,9 +121,9 @@ export function upstreamUnavailable(image: ImageReference, finding: string): Ref
 }
 
 function couldNotDecide(
-  image: ImageReference,
+  image: RepositoryReference,
   cause: Extract<TrustAnswer, { kind: 'unavailable' }>['cause'],
-): Refused {
+): Distrusted {
   if (cause.name === 'StateError') {
     return unavailable(
       image,
@@ -131,7 +143,7 @@ function couldNotDecide(
   return unavailable(image, 'NOTARY_UNAVAILABLE', cause.message, 'try again when the notary answers');
 }
 
-function deny(image: RepositoryReference, reason: DenyReason, finding: string, remedy: string): Refused {
+function deny(image: RepositoryReference, reason: DenyReason, finding: string, remedy: string): Distrusted {
   return { kind: 'deny', reason, message: refusal(image, 'denied', reason, finding, remedy) };
 }
 
@@ -140,11 +152,11 @@ function unavailable(
   reason: UnavailableReason,
   finding: string,
   remedy: string,
-): Refused {
+): Distrusted {
   return { kind: 'unavailable', reason, message: refusal(image, 'not decided', reason, finding, remedy) };
 }
 
-function remedyFor(code: RepositoryErrorCode, image: ImageReference): string {
+function remedyFor(code: RepositoryErrorCode, image: RepositoryReference): string {
   switch (code) {
     case 'EXPIRED':
       return 'whoever holds the key of this role has to sign it again';

@@ -6,6 +6,7 @@ import { printIdentifier, printReference } from '../oci/reference.ts';
 import type { Judgement } from '../policy/judge.ts';
 import type { Refused } from '../policy/verdict.ts';
 import type { SignedTarget } from '../trust/trust.ts';
+import type { ClientView } from './upstream/location.ts';
 import type { Refusal } from './upstream/upstream.ts';
 import type { VerifiedManifest } from './upstream/verified-manifests.ts';
 
@@ -95,10 +96,32 @@ export function answerManifest(
   response.end(bytes);
 }
 
-/** Answers with the registry's own "no" to this client, as it came. */
-export function answerAsUpstream(response: ServerResponse, { status, headers, body }: Refusal): void {
-  response.writeHead(status, { ...headers, 'Content-Length': body.length });
+/** Answers with the registry's own "no" to this client, as it came; a challenge, as the client can follow it. */
+export function answerAsUpstream(
+  response: ServerResponse,
+  { status, headers: upstream, body }: Pick<Refusal, 'status' | 'headers' | 'body'>,
+  { challenge }: Pick<ClientView, 'challenge'>,
+): void {
+  const { 'www-authenticate': asked, ...headers } = upstream;
+  const told = asked === undefined || challenge === undefined ? asked : challenge([asked].flat());
+  response.writeHead(status, {
+    ...headers,
+    ...(told !== undefined && { 'WWW-Authenticate': told }),
+    'Content-Length': body.length,
+  });
   response.end(body);
+}
+
+/** Answers 200 with a body that is ours to say the length of. */
+export function answerBody(
+  response: ServerResponse,
+  headers: Readonly<Record<string, string | string[]>>,
+  body: Uint8Array,
+): void {
+  // One by one, so that each field is sent once, in whatever case the registry wrote it: its version, our length.
+  const all = { ...apiVersion, ...headers, 'Content-Length': body.length };
+  for (const [name, value] of Object.entries(all)) response.setHeader(name, value);
+  response.writeHead(200).end(body);
 }
 
 /** `/v2/` where no registry has to be asked: we speak the protocol (distribution-spec end-1). */

@@ -5,7 +5,9 @@ import type { Judge, Judgement } from '../policy/judge.ts';
 import type { Refused } from '../policy/verdict.ts';
 import { contentMismatch, contentMissing, upstreamUnavailable } from '../policy/verdict.ts';
 import { answerAsUpstream, answerManifest, answerRefusal, auditWarning } from './answer.ts';
+import { answerAttachment, attachmentTag } from './attachment-pull.ts';
 import type { Caller } from './upstream/headers.ts';
+import type { ClientView } from './upstream/location.ts';
 import type { PullEnd, PullRecord } from './pull-record.ts';
 import type { RegistryDoor } from './upstream/registry-door.ts';
 import type { Refusal } from './upstream/upstream.ts';
@@ -13,6 +15,15 @@ import type { Refusal } from './upstream/upstream.ts';
 type ManifestEndpoint = Extract<Endpoint, { kind: 'manifest' }>;
 /** Forwards the request as it is, with these headers added to the answer. */
 type Forward = (extraHeaders: Readonly<Record<string, string>>) => Promise<void>;
+
+/** Who asks, of which registry, and where the answer goes. */
+export interface PullRequest {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly door: RegistryDoor;
+  readonly caller: Caller;
+  readonly view: ClientView;
+}
 
 /** How a pull was answered, before it is recorded. */
 type Answered = Pick<PullEnd, 'refused' | 'served'>;
@@ -31,14 +42,12 @@ export class ManifestPull {
 
   /** Takes a GET or HEAD of a manifest; judges, answers and records it. */
   async answer(
-    request: IncomingMessage,
-    response: ServerResponse,
-    door: RegistryDoor,
+    pull: PullRequest,
     { repository, identifier }: ManifestEndpoint,
     forward: Forward,
   ): Promise<void> {
     const started = performance.now();
-    const caller = request.headers;
+    const { door, caller } = pull;
     const image = { registry: door.registry.name, repository, identifier };
     let refusal: Refusal | undefined;
     const judgement = await this.#judge.judge(image, async (_image, digest, signed) => {
@@ -46,54 +55,67 @@ export class ManifestPull {
       refusal = search.refusal;
       return search.reach;
     });
-    const answered = await this.#act(judgement, refusal, response, door, caller, forward);
-    const end = { judgement, status: response.statusCode, ...answered };
-    this.#record.write(request, end, (performance.now() - started) / 1000);
+    const answered = await this.#act(judgement, refusal, pull, forward);
+    const end = { judgement, status: pull.response.statusCode, ...answered };
+    this.#record.write(pull.request, end, (performance.now() - started) / 1000);
   }
 
   async #act(
     judgement: Judgement,
     refusal: Refusal | undefined,
-    response: ServerResponse,
-    door: RegistryDoor,
-    caller: Caller,
+    pull: PullRequest,
     forward: Forward,
   ): Promise<Answered> {
     const { verdict, rule, image } = judgement;
+    const attachment = verdict.kind === 'deny' ? attachmentTag(image) : undefined;
     if (rule?.mode === 'audit') {
-      const refused = verdict.kind === 'allow' || verdict.kind === 'unjudged' ? undefined : verdict;
+      const isServed = verdict.kind === 'allow' || verdict.kind === 'unjudged' || attachment !== undefined;
+      const refused = isServed ? undefined : verdict;
       await forward(refused === undefined ? {} : { warning: auditWarning(refused) });
       return { refused, served: undefined };
     }
     switch (verdict.kind) {
       case 'allow':
-        return this.#serve(judgement, verdict.digest, response, door, caller);
+        return this.#serve(judgement, verdict.digest, pull);
       case 'unjudged':
         // Under `digests: any` no tag vouches for it, but its bytes still have to be what it is called by.
         if (rule?.mode === 'enforce' && image.identifier.kind === 'digest') {
-          return this.#serve(judgement, image.identifier.digest, response, door, caller);
+          return this.#serve(judgement, image.identifier.digest, pull);
         }
         await forward({});
         return { refused: undefined, served: undefined };
       case 'deny':
       case 'unavailable':
       case 'not-found':
-        if (refusal !== undefined) {
-          // The registry asked this client for credentials before it let us look for the digest.
-          answerAsUpstream(response, refusal);
-          return { refused: undefined, served: undefined };
-        }
-        return this.#refuse(judgement, verdict, response);
+        if (attachment !== undefined) return answerAttachment(judgement, attachment, pull, this.#retryAfter);
+        // The registry asked this client for credentials before it let us look for the digest.
+        if (refusal !== undefined) return this.#refusedByRegistry(refusal, pull);
+        return this.#tellRefusal(judgement, verdict, pull);
     }
   }
 
-  async #serve(
-    judgement: Judgement,
-    digest: Digest,
-    response: ServerResponse,
-    door: RegistryDoor,
-    caller: Caller,
-  ): Promise<Answered> {
+  /** What is signed in a repository, and so why a pull of it is refused, is only for those whom the registry lets in. */
+  async #tellRefusal(judgement: Judgement, refused: Refused, pull: PullRequest): Promise<Answered> {
+    const { image, answer } = judgement;
+    if (answer === undefined || refused.kind === 'unavailable') return this.#refuse(judgement, refused, pull);
+    const admission = await pull.door.admits(image.repository, image.identifier, pull.caller);
+    switch (admission.kind) {
+      case 'admitted':
+        return this.#refuse(judgement, refused, pull);
+      case 'refused':
+        return this.#refusedByRegistry(admission, pull);
+      case 'unavailable':
+        return this.#refuse(judgement, upstreamUnavailable(image, admission.cause.message), pull);
+    }
+  }
+
+  #refusedByRegistry(refusal: Refusal, { response, view }: PullRequest): Answered {
+    answerAsUpstream(response, refusal, view);
+    return { refused: undefined, served: undefined };
+  }
+
+  async #serve(judgement: Judgement, digest: Digest, pull: PullRequest): Promise<Answered> {
+    const { door, caller, response } = pull;
     const { image, gun, verdict } = judgement;
     const target = verdict.kind === 'allow' ? verdict.target : undefined;
     // Size and SHA-512 are signed for the tag's own manifest, not for those below it.
@@ -108,18 +130,17 @@ export class ManifestPull {
         };
       }
       case 'refused':
-        answerAsUpstream(response, answer);
-        return { refused: undefined, served: undefined };
+        return this.#refusedByRegistry(answer, pull);
       case 'missing':
-        return this.#refuse(judgement, contentMissing(image, digest), response);
+        return this.#refuse(judgement, contentMissing(image, digest), pull);
       case 'mismatch':
-        return this.#refuse(judgement, contentMismatch(image, answer.finding), response);
+        return this.#refuse(judgement, contentMismatch(image, answer.finding), pull);
       case 'unavailable':
-        return this.#refuse(judgement, upstreamUnavailable(image, answer.cause.message), response);
+        return this.#refuse(judgement, upstreamUnavailable(image, answer.cause.message), pull);
     }
   }
 
-  #refuse(judgement: Judgement, refused: Refused, response: ServerResponse): Answered {
+  #refuse(judgement: Judgement, refused: Refused, { response }: PullRequest): Answered {
     answerRefusal(response, judgement, refused, this.#retryAfter);
     return { refused, served: undefined };
   }

@@ -1,6 +1,7 @@
 import type { Registry } from '../config/config.ts';
-import type { Endpoint, Target } from '../oci/endpoint.ts';
+import type { Endpoint } from '../oci/endpoint.ts';
 import type { RepositoryName } from '../oci/reference.ts';
+import type { TrustEndpoint } from '../oci/request-target.ts';
 import { looksLikeRegistry, officialName, parseRepositoryName } from '../oci/reference.ts';
 
 /** Which registry a request is for, and what it asks of it under the registry's own names. */
@@ -13,13 +14,27 @@ export type Route =
       readonly prefix: string | undefined;
       /** The `ns` by which the client named it, or none. */
       readonly namespace: string | undefined;
+      /** The segment before `/v2/` by which the client named it, or none. */
+      readonly before: string | undefined;
+      /** Whether a Host name of its own chose it, and its repositories have their own names: the client talks as if to
+       * the registry itself. */
+      readonly isDirect: boolean;
     }
   /** `/v2/` where nothing says which registry is meant. */
   | { readonly kind: 'base' }
   | { readonly kind: 'contradiction'; readonly message: string }
   | { readonly kind: 'unknown'; readonly message: string };
 
-/** Finds the registry of a request (contract §4): Host name → `ns=` → first path segment → default. */
+export type Routed = Extract<Route, { kind: 'registry' }>;
+
+/** What is asked, and the selectors beside it: each `ns`, and the path segment before `/v2/`. */
+export interface Asked<Kind = Endpoint> {
+  readonly endpoint: Kind;
+  readonly namespaces: readonly string[];
+  readonly before?: string | undefined;
+}
+
+/** Finds the registry of a request (contract §4): Host name → `ns=` → path (before or after `/v2/`) → default. */
 export class Router {
   readonly #byName = new Map<string, Registry>();
   readonly #byHost = new Map<string, Registry>();
@@ -36,7 +51,7 @@ export class Router {
   }
 
   /** Takes what a target says and the Host header; gives the route. A selector only ever chooses a configured registry. */
-  route({ endpoint, namespaces }: Target, host: string): Route {
+  route({ endpoint, namespaces, before }: Asked, host: string): Route {
     const namespace = namespaces[0];
     if (namespaces.some((other) => other !== namespace)) {
       return { kind: 'contradiction', message: 'ns names more than one registry' };
@@ -45,13 +60,17 @@ export class Router {
     if (namespace !== undefined && byNamespace === undefined) {
       return { kind: 'unknown', message: 'ns names a registry that is not configured' };
     }
+    const byBefore = before === undefined ? undefined : this.#bySegment.get(before);
+    if (before !== undefined && byBefore === undefined) {
+      return { kind: 'unknown', message: 'the path begins with a registry that is not configured' };
+    }
     const byHost = this.#hostNamed(host);
-    const prefix = this.#prefixOf(endpoint, byHost ?? byNamespace);
+    const prefix = this.#prefixOf(endpoint, byHost ?? byNamespace ?? byBefore);
     const byPrefix = prefix === undefined ? undefined : this.#bySegment.get(prefix);
     if (prefix !== undefined && byPrefix === undefined) {
       return { kind: 'unknown', message: 'the path begins with a registry that is not configured' };
     }
-    const named = [byHost, byNamespace, byPrefix].filter((registry) => registry !== undefined);
+    const named = [byHost, byNamespace, byBefore, byPrefix].filter((registry) => registry !== undefined);
     if (new Set(named).size > 1) {
       const names = named.map(({ name }) => name).join(', ');
       return { kind: 'contradiction', message: `Host, ns and path name different registries: ${names}` };
@@ -64,7 +83,28 @@ export class Router {
     const own = ownName(endpoint, registry, prefix);
     if (own === undefined)
       return { kind: 'unknown', message: 'the path names a registry, but no repository' };
-    return { kind: 'registry', registry, endpoint: own, prefix, namespace };
+    const isDirect = byHost !== undefined && prefix === undefined && before === undefined;
+    return { kind: 'registry', registry, endpoint: own, prefix, namespace, before, isDirect };
+  }
+
+  /**
+   * Takes where trust data is asked for; gives each way to understand the name of its image: as this client would pull
+   * it, and by the registry's own name.
+   */
+  routesOfTrust({ endpoint, namespaces, before }: Asked<TrustEndpoint>, host: string): readonly Routed[] {
+    const asPulled = this.route({ endpoint: tagsOf(endpoint.repository), namespaces, before }, host);
+    const registry = this.#byName.get(endpoint.host);
+    const own = registry && ownName(tagsOf(endpoint.repository), registry, undefined);
+    const named = own && {
+      kind: 'registry' as const,
+      registry,
+      endpoint: own,
+      prefix: undefined,
+      namespace: undefined,
+      before: undefined,
+      isDirect: false,
+    };
+    return [...(asPulled.kind === 'registry' ? [asPulled] : []), ...(named === undefined ? [] : [named])];
   }
 
   /** With its port if the configuration names one, else without. */
@@ -87,6 +127,10 @@ export class Router {
   }
 }
 
+function tagsOf(repository: RepositoryName): Endpoint {
+  return { kind: 'tags', repository, query: [] };
+}
+
 /** The endpoint under the registry's own repository name, or undefined if none is left after the prefix. */
 function ownName(endpoint: Endpoint, registry: Registry, prefix: string | undefined): Endpoint | undefined {
   if (endpoint.kind === 'base') return endpoint;
@@ -99,17 +143,18 @@ type Uploads = Extract<Endpoint, { kind: 'uploads' }>;
 
 /**
  * Takes a request to begin an upload; gives it with the repository that a blob is to be mounted from (distribution-spec
- * end-11) under the registry's own name. Where that is none of this registry's, or nothing of it is served, the mount is
- * left out, and the registry begins an ordinary upload.
+ * end-11) under the registry's own name. Where none is named, or none of this registry's, or nothing of it is served, the
+ * mount is left out, and the registry begins an ordinary upload.
  */
 export function mountFrom(
   endpoint: Uploads,
-  { registry, prefix }: Pick<Extract<Route, { kind: 'registry' }>, 'registry' | 'prefix'>,
+  { registry, prefix }: Pick<Routed, 'registry' | 'prefix'>,
   isServed: (repository: RepositoryName) => boolean,
 ): Uploads {
   const from = endpoint.query.find(([name]) => name === 'from')?.[1];
-  if (from === undefined) return endpoint;
   const rest = endpoint.query.filter(([name]) => name !== 'from' && name !== 'mount');
+  // A registry may look for the blob wherever it likes, and so where nothing is served.
+  if (from === undefined) return { ...endpoint, query: rest };
   const path =
     prefix === undefined ? from : from.startsWith(`${prefix}/`) ? from.slice(prefix.length + 1) : '';
   const source = parseRepositoryName(officialName(registry.name, path));

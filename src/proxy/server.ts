@@ -1,4 +1,3 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
 import { createServer as createHttpServer, STATUS_CODES } from 'node:http';
@@ -6,16 +5,18 @@ import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { isIPv6 } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { SecureContext } from 'node:tls';
-import { createSecureContext } from 'node:tls';
+import { TLSSocket } from 'node:tls';
 import type { Address, Certificate } from '../config/config.ts';
 import type { ErrorCode } from '../oci/error-body.ts';
 import { errorBody } from '../oci/error-body.ts';
+import { tlsOptions } from './tls-options.ts';
 
 export interface ListenerOptions {
   readonly listen: Address;
   /** Empty: plain HTTP. Several: the first that is for the name asked for (SNI), else the first. */
   readonly tls: readonly Certificate[];
+  /** PEM certificates of the authorities of clients; undefined: clients are not asked for certificates. */
+  readonly clientCa: string | undefined;
   /** Answers one request. Pipelined requests run side by side. */
   readonly handler: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
   /** How long `drain` waits for answers under way, in milliseconds. */
@@ -53,7 +54,7 @@ const unreadBodyTimeout = 5_000;
  * has expired or does not belong to its key: never plain HTTP where TLS was asked for.
  */
 export async function startServer(options: ListenerOptions): Promise<Listener> {
-  const server = openServer(options.tls);
+  const server = openServer(options);
   const traffic = new Traffic(server, options);
   server.listen({ host: options.listen.host, port: options.listen.port });
   await once(server, 'listening');
@@ -98,7 +99,7 @@ class Traffic {
       // Once the head of an answer is out, any more bytes would read as its body.
       const answering = [...(this.#connections.get(socket) ?? [])].some((response) => response.headersSent);
       if (answering || !socket.writable) socket.destroy();
-      else endWith(socket, clientFault(error.code));
+      else endWith(socket, clientFault(error.code, socket));
     });
   }
 
@@ -173,44 +174,19 @@ function wait(milliseconds: number): Promise<void> {
   });
 }
 
-function openServer(certificates: readonly Certificate[]): Server {
-  const [first] = certificates;
+function openServer({ tls, clientCa }: ListenerOptions): Server {
   const server =
-    first === undefined
+    tls.length === 0
       ? createHttpServer(httpOptions)
       : createHttpsServer({
           ...httpOptions,
-          ...first,
-          minVersion: 'TLSv1.2',
+          ...tlsOptions(tls, clientCa),
           handshakeTimeout: httpOptions.headersTimeout,
-          SNICallback: chooseCertificate(certificates),
         });
   // The size of the head is the limit. By default Node forgets the headers after the 2,000th, a second Host among them.
   server.maxHeadersCount = 0;
   server.setTimeout(silenceTimeout);
   return server;
-}
-
-type SniCallback = (name: string, done: (error: Error | null, context?: SecureContext) => void) => void;
-
-function chooseCertificate(certificates: readonly Certificate[]): SniCallback {
-  const contexts = certificates.map(({ cert, key }, index) => {
-    const x509 = readCertificate(cert, key, `tls certificate ${index + 1}`);
-    return { x509, context: createSecureContext({ cert, key, minVersion: 'TLSv1.2' }) };
-  });
-  // Without a context Node takes the server's own: the first certificate.
-  return (name, done) =>
-    done(
-      null,
-      contexts.find(({ x509 }) => x509.checkHost(name, { partialWildcards: false }) !== undefined)?.context,
-    );
-}
-
-function readCertificate(cert: string, key: string, what: string): X509Certificate {
-  const x509 = new X509Certificate(cert);
-  if (!x509.checkPrivateKey(createPrivateKey(key))) throw new Error(`${what} does not belong to its key`);
-  if (Date.parse(x509.validTo) < Date.now()) throw new Error(`${what} expired at ${x509.validTo}`);
-  return x509;
 }
 
 interface Fault {
@@ -263,8 +239,12 @@ function hasUselessBody({ method, headers }: IncomingMessage): boolean {
   return hasBody && (method === 'GET' || method === 'HEAD');
 }
 
-function clientFault(code: string | undefined): Fault {
+function clientFault(code: string | undefined, socket: Duplex): Fault {
   const fault = (status: number, message: string): Fault => ({ status, code: 'UNSUPPORTED', message });
+  if (socket instanceof TLSSocket && String(socket.authorizationError) === 'CERT_SIGNATURE_FAILURE') {
+    // A forged certificate is for the handler to refuse like any other, but OpenSSL takes it for a fault of the wire too.
+    return { status: 403, code: 'DENIED', message: 'this certificate is not that of a client known here' };
+  }
   if (code === 'HPE_HEADER_OVERFLOW') return fault(431, 'the headers are too large');
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return fault(408, 'the request took too long');
   return fault(400, 'not an HTTP request');

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { Endpoint } from '../oci/endpoint.ts';
+import type { RequestTarget } from '../oci/request-target.ts';
 import type { Reason } from '../policy/reason.ts';
 import { denyReasons, unavailableReasons } from '../policy/reason.ts';
 import type { Mode } from '../policy/rule.ts';
@@ -10,7 +10,7 @@ import type { Mode } from '../policy/rule.ts';
 /** `none`: no rule matched. */
 export type PullMode = Mode | 'none';
 export type PullVerdict = 'allow' | 'deny' | 'would_deny' | 'unavailable' | 'unjudged';
-export type Route = Endpoint['kind'] | 'unknown';
+export type Route = RequestTarget['endpoint']['kind'] | 'unknown';
 export type RefreshResult = 'ok' | 'unsigned' | 'invalid' | 'unavailable';
 export type CacheName = 'trust' | 'manifest' | 'graph' | 'token';
 export type CacheResult = 'hit' | 'miss';

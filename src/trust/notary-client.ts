@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici';
 import { Agent } from 'undici';
 import type { Notary } from '../config/config.ts';
 import { RepositoryError } from '../tuf/error.ts';
+import { credentialSource } from './credentials/credential-source.ts';
 import { DownloadError } from './download-error.ts';
 import { readBounded, TokenClient, wireError } from './token-client.ts';
 import type { FetchLimit, MetadataSource } from './updater.ts';
@@ -14,14 +15,16 @@ export class NotaryClient {
   readonly #notary: Notary;
   readonly #base: URL;
   readonly #timeout: number;
+  readonly #via: { readonly via?: string };
   readonly #agent: Agent;
   readonly #tokens: TokenClient;
 
-  /** Takes the notary and the time for one file, from request to last byte, in milliseconds. */
-  constructor(notary: Notary, timeout: number) {
+  /** Takes the notary, the time for one file, from request to last byte, in milliseconds, and our own name for `Via`. */
+  constructor(notary: Notary, timeout: number, hop?: string) {
     this.#notary = notary;
     this.#base = new URL(notary.url);
     this.#timeout = timeout;
+    this.#via = hop === undefined ? {} : { via: `1.1 ${hop}` };
     this.#agent = new Agent({
       connections: mostConnections,
       // Named outright, so that no environment variable can switch it off.
@@ -32,7 +35,8 @@ export class NotaryClient {
     });
     this.#tokens = new TokenClient({
       server: this.#base,
-      account: notary.auth === 'anonymous' ? undefined : notary.auth,
+      credentials: credentialSource(notary.auth, this.#base.host),
+      tokenRealm: notary.tokenRealm,
       dispatcher: this.#agent,
       timeout,
     });
@@ -41,6 +45,18 @@ export class NotaryClient {
   /** The files of one GUN, which has to have the form of a repository with its host. */
   of(gun: string): MetadataSource {
     return { fetch: (name, limit) => this.#fetch(gun, name, limit) };
+  }
+
+  /** One file of at most so many bytes, to be passed on as it is: nothing of it is verified. Gives it, or why not. */
+  async unverified(gun: string, name: string, most: number): Promise<Uint8Array | DownloadError> {
+    try {
+      return await this.#fetch(gun, name, { most, excess: 'MALFORMED', fresh: true });
+    } catch (error) {
+      if (error instanceof DownloadError) return error;
+      // The one thing that is wrong with a file that nobody reads.
+      if (error instanceof RepositoryError) return new DownloadError('too-large', error.message, { cause: error });
+      throw error;
+    }
   }
 
   /** Asks for the API base; gives the status. Throws DownloadError if nothing answers. */
@@ -95,6 +111,7 @@ export class NotaryClient {
           accept: 'application/json, text/plain',
           'accept-encoding': 'identity',
           'user-agent': 'tufgate',
+          ...this.#via, // a notary's address may lead back to us
           // A cache in front may hold a timestamp for five minutes.
           ...(fresh && { 'cache-control': 'no-cache' }),
           ...(authorization !== undefined && { authorization }),

@@ -2,14 +2,15 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { LRUCache } from 'lru-cache';
 import type { Dispatcher } from 'undici';
 import { errors } from 'undici';
-import type { Account } from '../config/config.ts';
 import type { Challenge } from '../oci/challenge.ts';
 import { parseChallenges } from '../oci/challenge.ts';
+import type { Credential } from '../oci/docker-config.ts';
 import { redirectTarget } from '../oci/redirect.ts';
+import type { CredentialSource } from './credentials/credential-source.ts';
 import { DownloadError } from './download-error.ts';
 
-// Answers the 401 of a registry or notary with our own account, or with an anonymous token (Docker Registry v2
-// token authentication; RFC 7617 for Basic).
+// Answers the 401 of a registry or notary with our own credentials, or with an anonymous token (Docker Registry v2
+// token authentication, and its OAuth 2 form for an identity token; RFC 7617 for Basic).
 
 const longestAnswer = 64 * 1024;
 const knownScopes = 10_000;
@@ -23,7 +24,9 @@ export interface TokenClientOptions {
   /** The server whose challenges are answered; only its origin counts. */
   readonly server: URL;
   /** Undefined: tokens are asked for anonymously. */
-  readonly account: Account | undefined;
+  readonly credentials: CredentialSource | undefined;
+  /** A token server that may be shown the credentials although it is on another host. */
+  readonly tokenRealm: string | undefined;
   /** Reaches any origin; its TLS settings hold for the token server. */
   readonly dispatcher: Dispatcher;
   /** For one question to the token server, from request to last byte, in milliseconds. */
@@ -77,6 +80,11 @@ export class TokenClient {
     return attempt(authorization);
   }
 
+  /** For how many seconds more what was got for a scope is used; 0 if nothing is known. */
+  remaining(scope: string): number {
+    return this.#known.getRemainingTTL(scope) / 1000;
+  }
+
   #chosen(header: string | readonly string[] | undefined): Challenge {
     const challenges = parseChallenges([header ?? []].flat().join(', '));
     // Bearer first: it does not show the password to the server itself.
@@ -93,40 +101,29 @@ export class TokenClient {
   }
 
   async #obtain(scope: string, challenge: Challenge): Promise<{ header: string; lifetime: number }> {
-    const { account, server } = this.#options;
+    const { credentials, server } = this.#options;
     if (challenge.scheme === 'bearer') return this.#askTokenServer(scope, challenge);
-    if (account === undefined) {
-      throw new DownloadError(
-        'unauthorized',
-        `${server.host} asks for a user name, and no account is configured`,
-        {
-          status: 401,
-        },
-      );
+    const credential = await credentials?.credentials(repositoryOf(scope));
+    if (credential !== undefined && 'password' in credential) {
+      return { header: basic(credential), lifetime: longestLifetime };
     }
-    return { header: basic(account), lifetime: longestLifetime };
+    const held = credential === undefined ? 'no account is configured' : 'we hold an identity token only';
+    throw new DownloadError('unauthorized', `${server.host} asks for a user name, and ${held}`, {
+      status: 401,
+    });
   }
 
   async #askTokenServer(scope: string, challenge: Challenge): Promise<{ header: string; lifetime: number }> {
-    const { account, dispatcher, timeout } = this.#options;
+    const { credentials, dispatcher, timeout } = this.#options;
     const url = this.#tokenServer(challenge.realm ?? '');
-    if (challenge.service !== undefined) url.searchParams.set('service', challenge.service);
+    const credential = await credentials?.credentials(repositoryOf(scope));
+    const asked = new URLSearchParams();
+    if (challenge.service !== undefined) asked.set('service', challenge.service);
     // Our own scope, never the challenge's: a server cannot make us ask for more than this request needs.
-    if (scope !== '') url.searchParams.set('scope', scope);
+    if (scope !== '') asked.set('scope', scope);
     try {
       const signal = AbortSignal.timeout(timeout);
-      const answer = await dispatcher.request({
-        origin: url.origin,
-        path: url.pathname + url.search,
-        method: 'GET',
-        headers: {
-          accept: 'application/json',
-          'accept-encoding': 'identity',
-          'user-agent': 'tufgate',
-          ...(account && { authorization: basic(account) }),
-        },
-        signal,
-      });
+      const answer = await dispatcher.request({ ...tokenRequest(url, asked, credential), signal });
       if (answer.statusCode !== 200) {
         await answer.body.dump({ limit: longestAnswer, signal });
         throw statusError(url, answer.statusCode);
@@ -139,7 +136,7 @@ export class TokenClient {
 
   /** Takes a realm; gives its address if the server may send us, and our password, there. Throws DownloadError. */
   #tokenServer(realm: string): URL {
-    const { account, server } = this.#options;
+    const { credentials, server, tokenRealm } = this.#options;
     const url = redirectTarget(server, realm);
     if (!(url instanceof URL)) {
       throw new DownloadError(
@@ -148,13 +145,13 @@ export class TokenClient {
       );
     }
     const own = url.hostname === server.hostname || url.hostname.endsWith(`.${server.hostname}`);
-    const named = account?.tokenRealm === undefined ? undefined : new URL(account.tokenRealm).origin;
-    if (account !== undefined && !own && url.origin !== named) {
+    const named = tokenRealm === undefined ? undefined : new URL(tokenRealm).origin;
+    if (credentials !== undefined && !own && url.origin !== named) {
       // Not silently anonymous: that would hide what is private, and say "missing" for "not allowed".
       throw new DownloadError(
         'unauthorized',
         `${server.host} names ${url.host} as its token server, which is not its own host; ` +
-          `to show it the account of ${server.host}, set token_realm: ${url.origin}${url.pathname}`,
+          `to show it the credentials for ${server.host}, set token_realm: ${url.origin}${url.pathname}`,
       );
     }
     return url;
@@ -218,7 +215,44 @@ export async function readBounded(
   return Buffer.concat(chunks);
 }
 
-function basic({ username, password }: Account): string {
+/** Takes a token server and what a token is asked for; gives the request: POST with an identity token, else GET. */
+function tokenRequest(
+  url: URL,
+  asked: URLSearchParams,
+  credential: Credential | undefined,
+): Dispatcher.RequestOptions {
+  const headers = { accept: 'application/json', 'accept-encoding': 'identity', 'user-agent': 'tufgate' };
+  if (credential !== undefined && 'identityToken' in credential) {
+    asked.set('grant_type', 'refresh_token');
+    asked.set('client_id', 'tufgate');
+    asked.set('refresh_token', credential.identityToken);
+    return {
+      origin: url.origin,
+      path: url.pathname + url.search,
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/x-www-form-urlencoded' },
+      body: asked.toString(),
+    };
+  }
+  for (const [name, value] of asked) url.searchParams.set(name, value);
+  // Several scopes are several parameters here, and words of one in OAuth's form.
+  const [first = '', ...others] = (asked.get('scope') ?? '').split(' ');
+  if (first !== '') url.searchParams.set('scope', first);
+  for (const scope of others) url.searchParams.append('scope', scope);
+  return {
+    origin: url.origin,
+    path: url.pathname + url.search,
+    method: 'GET',
+    headers: { ...headers, ...(credential && { authorization: basic(credential) }) },
+  };
+}
+
+/** Takes `repository:<name>:<actions>`; gives the name. */
+function repositoryOf(scope: string): string {
+  return scope.slice(scope.indexOf(':') + 1, scope.lastIndexOf(':'));
+}
+
+function basic({ username, password }: { readonly username: string; readonly password: string }): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 

@@ -6,7 +6,7 @@ import { answer, changeBody, changeHeaders } from '../world/fault.ts';
 import { at } from '../world/http.ts';
 import { startWorld } from '../world/world.ts';
 import { attacks, evil, good } from './attack.ts';
-import { refused, served } from './expected.ts';
+import { refused, served, turnedAway } from './expected.ts';
 import {
   asking,
   descriptorOf,
@@ -189,11 +189,12 @@ attacks('content confusion', [
   ...['', '.sig', '.att', '.sbom'].map((suffix) =>
     unsigned(
       suffix === '' ? 'M-29' : 'M-30',
-      `a tag sha256-<hex>${suffix} is a tag like any other, and nobody signed it`,
+      `an image under a tag sha256-<hex>${suffix} that nobody signed is not there`,
       `:sha256-${hex}${suffix}`,
       ({ world, name }) => {
         world.registry.put(name, suffix === '' ? buildIndex([evil]) : evil, `sha256-${hex}${suffix}`);
       },
+      turnedAway(404, 'MANIFEST_UNKNOWN', { floors: 'published', roots: 1 }),
     ),
   ),
   unsigned(

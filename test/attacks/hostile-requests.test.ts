@@ -225,7 +225,7 @@ const carried = new Set([
   'via',
 ]);
 
-/** Says whether a request is one that the grammar prints, of this registry, and of a manifest the signed one. */
+/** Says whether a request is one that the grammar prints, of this registry, and of a manifest by digest, never by tag. */
 function isDue({ method, target }: TappedRequest, { repositories }: Place): boolean {
   const parsed = parseEndpoint(target);
   if (parsed === undefined || printEndpoint(parsed.endpoint) !== target) return false;
@@ -234,6 +234,7 @@ function isDue({ method, target }: TappedRequest, { repositories }: Place): bool
   if (!repositories.includes(endpoint.repository)) return false;
   const isRead = method === 'GET' || method === 'HEAD';
   if (endpoint.kind !== 'manifest' || !isRead) return isRead || repositories === two.repositories;
-  const { identifier, repository } = endpoint;
-  return identifier.kind === 'digest' && identifier.digest === good.digest && repository === repositories[0];
+  const { identifier } = endpoint;
+  // A digest that is not signed is read by us, to see whether it is an artifact about one that is.
+  return identifier.kind === 'digest' && gates.digests.includes(identifier.digest);
 }

@@ -48,6 +48,7 @@ test('the example configuration loads with the keys it leaves out', (t) => {
     'gate.key': gate.key,
     'example-ca.crt': certified({ isCa: true }).cert,
     'registry-password': 'secret\n',
+    'clients.htpasswd': 'alice:$2y$04$yt4wXzuw.uM/iEmRAVD9geGoquj60JQJE/VIWlXodHCSJDZFhxp2q\n',
   });
   const config = loadConfig(join(folder, 'gate.yaml'), {});
   assert.equal(config.tls.length, 1);
@@ -55,9 +56,10 @@ test('the example configuration loads with the keys it leaves out', (t) => {
   assert.deepEqual(config.registries.get('registry.example:5000')?.auth, {
     username: 'puller',
     password: 'secret',
-    tokenRealm: 'https://auth.example/token',
   });
+  assert.equal(config.clients.kind, 'htpasswd');
   assert.ok(config.notaries.get('main')?.ca);
+  assert.equal(config.notaries.get('main')?.tokenRealm, 'https://auth.example/token');
 });
 
 test('the limits in the example are the defaults', (t) => {
@@ -78,7 +80,7 @@ test('every key in the example is explained by a comment of its own', () => {
 test('every key of the schema is in the example', () => {
   const keys = keysOf(jsonSchema());
   assert.ok(keys.has('drain_timeout') && keys.has('token_realm') && keys.has('first_use'));
-  const missing = [...keys].filter((key) => !new RegExp(`^ *#? *(?:- )?${key}:`, 'm').test(text));
+  const missing = [...keys].filter((key) => !new RegExp(`^[ #]*(?:- )?${key}:`, 'm').test(text));
   assert.deepEqual(missing, []);
 });
 

@@ -27,11 +27,7 @@ test('a password is the only line of its file', (t) => {
     [' s p ä \n', ' s p ä '],
   ] as const) {
     const { registries } = load(t, withPassword, { pw: content });
-    assert.deepEqual(registries.get('reg.example')?.auth, {
-      username: 'me',
-      password,
-      tokenRealm: undefined,
-    });
+    assert.deepEqual(registries.get('reg.example')?.auth, { username: 'me', password });
   }
 });
 
@@ -42,7 +38,7 @@ test('a file is found beside the configuration, through the links that Kubernete
   symlinkSync('..1', join(folder, '..data'));
   symlinkSync('..data/pw', join(folder, 'pw'));
   const { auth } = loadConfig(join(folder, 'gate.yaml'), {}).registries.get('reg.example') ?? {};
-  assert.deepEqual(auth, { username: 'me', password: 'first', tokenRealm: undefined });
+  assert.deepEqual(auth, { username: 'me', password: 'first' });
 });
 
 const bad: readonly [what: string, text: string, files: Contents, problem: RegExp][] = [

@@ -13,6 +13,7 @@ test('what is left out has its documented default', (t) => {
   assert.equal(config.statePath, '/var/lib/tufgate/state.db');
   assert.deepEqual(config.tls, []);
   assert.equal(config.publicUrl, undefined);
+  assert.deepEqual(config.clients, { kind: 'anyone' });
   assert.equal(config.defaultRegistry, undefined);
   assert.deepEqual(config.registries.get('reg.example'), {
     name: 'reg.example',
@@ -22,12 +23,14 @@ test('what is left out has its documented default', (t) => {
     auth: 'forward',
     push: 'deny',
     blobs: 'proxy',
+    tokenRealm: undefined,
     ca: undefined,
   });
   assert.deepEqual(config.notaries.get('main'), {
     name: 'main',
     url: 'https://notary.example:4443/base',
     auth: 'anonymous',
+    tokenRealm: undefined,
     ca: undefined,
   });
   assert.deepEqual(config.rules, [
@@ -35,6 +38,7 @@ test('what is left out has its documented default', (t) => {
       match: 'reg.example/**',
       mode: 'enforce',
       digests: 'signed',
+      tags: 'signed',
       trust: {
         notary: 'main',
         gunTemplate: '{registry}/{repository}',
@@ -68,7 +72,7 @@ test('what is written is taken: durations, sizes, addresses, pins', (t) => {
       listen: 'listen: "[::1]:5000"\nstate: sqlite:state/trust.db\npublic_url: https://gate.example:443/\n',
       notaries: 'notaries: { main: { url: http://notary.example/a/b/ } }\n',
       rules:
-        `rules:\n  - { match: reg.example/a, mode: audit, notary: main, root: { keys: ${keys} }, digests: any,` +
+        `rules:\n  - { match: reg.example/a, mode: audit, notary: main, root: { keys: ${keys} }, digests: any, tags: all,` +
         ' gun: fixed/name, signers: [targets/alice], check_every: 0, outage_grace: 90m }\n' +
         '  - { match: reg.example/**, mode: allow }\n',
       limits: 'limits: { root_bytes: 3B, drain_timeout: 0, download_timeout: 250ms, expand_manifests: 0 }\n',
@@ -83,6 +87,7 @@ test('what is written is taken: durations, sizes, addresses, pins', (t) => {
       match: 'reg.example/a',
       mode: 'audit',
       digests: 'any',
+      tags: 'all',
       trust: {
         notary: 'main',
         gunTemplate: 'fixed/name',
@@ -126,7 +131,7 @@ test('a configuration with ten different mistakes reports all ten, in order, wit
     '1:1 unknown key "lisen" (did you mean "listen"?)',
     '2:9 "listen" must be text, not a number (put quotes around it if it is text)',
     '5:15 "upstream" must not have a path: only scheme, host and port',
-    '6:11 "auth" must be "forward", "anonymous" or an account: username and password_file (did you mean "forward"?)',
+    '6:11 "auth" must be "forward", "anonymous", an account (username and password_file) or a docker_config_file (did you mean "forward"?)',
     '8:5 duplicate key "push", given before on line 7',
     '10:51 "ca_file" names a file that does not exist',
     '13:11 "mode" must be one of "enforce", "audit", "allow", "deny" (did you mean "enforce"?)',

@@ -16,10 +16,14 @@ const refusals: readonly [what: string, changed: Record<string, string>, problem
     { registries: 'registries: §{}\n', rules: 'rules: []\n' },
     '"registries" must name at least one registry',
   ],
-  ['keys of later versions', { clients: '§clients: {}\n' }, 'unknown key "clients"'],
   ['exceptions', { rules: rule(`${enforce}, §exceptions: []`) }, 'unknown key "exceptions"'],
   ['keep', { rules: rule(`${enforce}, §keep: 1h`) }, 'unknown key "keep"'],
-  ['tags', { rules: rule(`${enforce}, §tags: all`) }, 'unknown key "tags"'],
+  [
+    'tags of a rule that judges nothing',
+    { rules: rule('mode: allow, §tags: all') },
+    '"tags" has no meaning in a rule whose mode is allow',
+  ],
+  ['other tags', { rules: rule(`${enforce}, tags: §any`) }, '"tags" must be one of "signed", "all"'],
   [
     'a state elsewhere',
     { state: 'state: §postgres://db/x\n' },
@@ -57,7 +61,7 @@ const refusals: readonly [what: string, changed: Record<string, string>, problem
   ],
   [
     'a token server without https',
-    { registries: registry(`${upstream}, auth: { username: a, password_file: p, token_realm: §http://x }`) },
+    { registries: registry(`${upstream}, token_realm: §http://x`) },
     '"token_realm" must begin with https://',
   ],
   [
@@ -66,8 +70,21 @@ const refusals: readonly [what: string, changed: Record<string, string>, problem
     '"password_file" is missing',
   ],
   [
-    'credentials that docker holds',
+    'a token server of the account',
+    { registries: registry(`${upstream}, auth: { username: a, password_file: p, §token_realm: https://x }`) },
+    'unknown key "token_realm"',
+  ],
+  [
+    'an account and credentials that docker holds',
     { registries: registry(`${upstream}, auth: { username: a, password_file: p, §docker_config_file: x }`) },
+    '"docker_config_file" cannot stand beside the other keys of "auth"',
+  ],
+  [
+    'a notary’s credentials that docker holds',
+    {
+      notaries:
+        'notaries: { main: { url: https://x, auth: { username: a, password_file: p, §docker_config_file: x } } }\n',
+    },
     'unknown key "docker_config_file"',
   ],
   [

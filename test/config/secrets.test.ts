@@ -32,7 +32,7 @@ test('what a variable holds is neither YAML nor another variable', (t) => {
   );
   assert.deepEqual([...config.registries.keys()], ['reg.example']);
   const { auth: account } = config.registries.get('reg.example') ?? {};
-  assert.deepEqual(account, { username: '${NAME}', password: 'secret', tokenRealm: undefined });
+  assert.deepEqual(account, { username: '${NAME}', password: 'secret' });
 });
 
 test('no secret is in an error: from a file, a variable, or written where none belongs', (t) => {
@@ -64,7 +64,7 @@ test('no secret is in an error: from a file, a variable, or written where none b
 });
 
 test('the name of a file that holds a secret is shown', (t) => {
-  const auth = 'auth: { username: me, password_file: nowhere, token_realm: "http://x" }';
+  const auth = 'auth: { username: me, password_file: nowhere }, token_realm: "http://x"';
   const { message } = refuse(t, textOf({ registries: registry(`${upstream}, ${auth}`) }));
-  assert.match(message, /password_file: nowhere, token_realm: "http:\/\/x" \}/);
+  assert.match(message, /password_file: nowhere \}, token_realm: "http:\/\/x" \}/);
 });

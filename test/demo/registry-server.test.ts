@@ -144,6 +144,29 @@ test('a blob is pushed whole, mounted, refused for a wrong digest, and an upload
   assert.equal((await ask(session)).status, 404);
 });
 
+for (const [uploads, address] of [
+  ['github', /^http:\/\/127\.0\.0\.1:\d+\/v2\/new\/repo\/blobs\/upload\/[0-9a-f-]{36}$/],
+  [
+    'google',
+    /^\/artifacts-uploads\/namespaces\/demo\/repositories\/new-repo\/uploads\/[0-9a-f-]{36}\?state=a%2Fb%3D$/,
+  ],
+] as const) {
+  test(`an upload goes on at an address like one of ${uploads}, and nowhere else`, async (t) => {
+    const { ask, registry } = await start(t, { uploads });
+    const opened = await ask('/v2/new/repo/blobs/uploads/', { method: 'POST' });
+    const location = String(opened.headers.location);
+    assert.match(location, address);
+    const { pathname } = new URL(location, registry.url);
+    const piece = await ask(pathname, { method: 'PATCH', body: 'hello' });
+    assert.deepEqual([piece.status, piece.headers.location, piece.headers.range], [202, location, '0-4']);
+    assert.equal((await ask(pathname.slice(0, -1))).status, 404);
+    const digest = digestOf(Buffer.from('hello'));
+    assert.equal((await ask(`${pathname}?digest=${digest}`, { method: 'PUT' })).status, 201);
+    assert.equal((await ask(`/v2/new/repo/blobs/${digest}`)).body.toString(), 'hello');
+    assert.equal((await ask(pathname)).status, 404);
+  });
+}
+
 test('a manifest is pushed by tag or digest, and says what it is about', async (t) => {
   const { ask } = await start(t);
   const artifact = buildArtifact('test/sbom', 'x', image);

@@ -71,7 +71,7 @@ export class Matrix {
   private constructor(notary: LyingNotary) {
     this.#notary = notary;
     this.#client = new NotaryClient(
-      { name: notaryName, url: notary.url, auth: 'anonymous', ca: undefined },
+      { name: notaryName, url: notary.url, auth: 'anonymous', tokenRealm: undefined, ca: undefined },
       60_000,
     );
   }
@@ -180,6 +180,7 @@ const rule: Rule = {
   match: 'reg.test/**',
   mode: 'enforce',
   digests: 'signed',
+  tags: 'signed',
   trust: {
     notary: notaryName,
     gunTemplate: '',

@@ -12,6 +12,7 @@ test('reads the Bearer challenge of a registry', () => {
       realm: 'https://auth.docker.io/token',
       service: 'registry.docker.io',
       scope: 'repository:a/b:pull',
+      error: 'x',
     },
   ]);
 });

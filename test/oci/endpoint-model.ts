@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { posix } from 'node:path';
 import fc from 'fast-check';
-import type { Endpoint, QueryParameter } from '../../src/oci/endpoint.ts';
+import type { Endpoint } from '../../src/oci/endpoint.ts';
 import { printEndpoint } from '../../src/oci/endpoint.ts';
+import type { QueryParameter } from '../../src/oci/query.ts';
 import type { Digest } from '../../src/oci/reference.ts';
 import { parseDigest, parseIdentifier, parseRepositoryName } from '../../src/oci/reference.ts';
 

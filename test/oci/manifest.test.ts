@@ -14,6 +14,7 @@ const [one, two] = [`sha256:${'1'.repeat(64)}`, `sha256:${'2'.repeat(64)}`];
 const config = { mediaType: 'application/vnd.oci.image.config.v1+json', digest: one, size: 2 };
 const image = { schemaVersion: 2, mediaType: ociImage, config, layers: [] };
 const index = { schemaVersion: 2, mediaType: ociIndex, manifests: [] };
+const plain = { isArtifact: false, subject: undefined };
 
 function read(body: unknown): ManifestFacts | undefined {
   return readManifest(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)));
@@ -21,7 +22,7 @@ function read(body: unknown): ManifestFacts | undefined {
 
 for (const mediaType of [ociImage, dockerImage]) {
   test(`an image of type ${mediaType} has that type and no children`, () => {
-    assert.deepEqual(read({ ...image, mediaType }), { mediaType, kind: 'image', children: [] });
+    assert.deepEqual(read({ ...image, mediaType }), { mediaType, kind: 'image', children: [], ...plain });
   });
 }
 
@@ -39,7 +40,12 @@ for (const mediaType of [ociIndex, dockerList]) {
       { digest: two, kind: undefined },
       { digest: one, kind: undefined },
     ];
-    assert.deepEqual(read({ ...index, mediaType, manifests }), { mediaType, kind: 'index', children });
+    assert.deepEqual(read({ ...index, mediaType, manifests }), {
+      mediaType,
+      kind: 'index',
+      children,
+      ...plain,
+    });
   });
 }
 
@@ -54,7 +60,7 @@ test('without a media type the members show which of the two OCI types it is', (
 test('white space, unknown members, foreign letters and a repeated key do not hide a manifest', () => {
   const text = `\n { "schemaVersion":2.0, "mediaType":"${ociImage}","annotations":{"é":"\u{1f98a}"}, "x":1,"x":2,\t"config":{},
     "layers" : [] }\n`;
-  assert.deepEqual(read(text), { mediaType: ociImage, kind: 'image', children: [] });
+  assert.deepEqual(read(text), { mediaType: ociImage, kind: 'image', children: [], ...plain });
 });
 
 // CVE-2021-41190: bytes that one reader takes for an index and another for an image.
@@ -75,6 +81,8 @@ for (const [name, body] of Object.entries<unknown>({
   'an index with Config': { ...index, Config: config },
   'an index with fslayers': { ...index, fslayers: [] },
   'an image with a second MediaType': { ...image, MediaType: ociIndex },
+  'an image with a second subject': { ...image, Subject: { digest: two } },
+  'an image with a second artifact type': { ...image, ArtifactType: 'a/b' },
   'an image with a second schemaversion': { ...image, schemaversion: 1 },
   'an image with a manifests in which an s is the long one': { ...image, manifeſts: [{ digest: two }] },
 })) {

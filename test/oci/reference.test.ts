@@ -8,6 +8,7 @@ import {
   parseIdentifier,
   parseImageReference,
   parseRepositoryName,
+  isAttachmentTag,
   parseTag,
   printIdentifier,
   printReference,
@@ -176,4 +177,25 @@ test('what is read as an image reference prints to text that reads the same, and
     { numRuns: 3000 },
   );
   assert.ok(read > 100, `only ${read} of the generated texts were references`);
+});
+
+test('attachment tags are those of the referrers tag schema and of cosign, and no others', () => {
+  const hex = '0123456789abcdef'.repeat(4);
+  const isOne = (text: string): boolean => {
+    const tag = parseTag(text);
+    assert.ok(tag !== undefined, text);
+    return isAttachmentTag(tag);
+  };
+  for (const end of ['', '.sig', '.att', '.sbom']) assert.equal(isOne(`sha256-${hex}${end}`), true, end);
+  assert.equal(isOne(`sha512-${hex}`), true);
+  const near = [
+    'sha256',
+    `sha256_${hex}`,
+    `sha256-${hex}0`,
+    `sha256-${hex.slice(1)}`,
+    `sha256-${hex.toUpperCase()}`,
+  ];
+  const ends = ['.', '.SIG', '.sig.sig', '.sigs', '-sig', '.pub'].map((end) => `sha256-${hex}${end}`);
+  for (const text of [...near, ...ends, `sha512-${hex}.sig`, `sha384-${hex}`, `xsha256-${hex}`, hex])
+    assert.equal(isOne(text), false, text);
 });

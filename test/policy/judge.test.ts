@@ -56,6 +56,7 @@ const ruleOf = (change: Partial<Extract<Rule, { mode: 'enforce' | 'audit' }>> = 
   match: 'reg.test/**',
   mode: 'enforce',
   digests: 'signed',
+  tags: 'signed',
   trust: {
     notary: 'main',
     gunTemplate: 'guns.test/{repository}',
@@ -175,4 +176,46 @@ test('coverage is what the rule alone says: for what names neither tag nor diges
   ] as const) {
     assert.equal(new Judge(rules, new TableOfTrust()).coverage(tagged).kind, kind);
   }
+});
+
+test('what a list may name is left to the registry but under enforce with tags: signed', () => {
+  for (const rules of [
+    [],
+    [{ match: 'reg.test/team/*', mode: 'deny' }],
+    [{ match: 'reg.test/team/*', mode: 'allow' }],
+    [ruleOf({ mode: 'audit' })],
+    [ruleOf({ tags: 'all' })],
+  ] as const) {
+    assert.equal(new Judge(rules, new TableOfTrust()).pullableTags(tagged), undefined);
+  }
+});
+
+test('a list may name what is signed under the terms of the rule, and trust is asked only when it is wanted', async () => {
+  const trust = new TableOfTrust();
+  const pullable = known(new Judge([ruleOf()], trust).pullableTags(tagged));
+  assert.equal(trust.asked.length, 0);
+  assert.deepEqual(await pullable(), new Set(['1.0']));
+  const [[asked, anchor] = []] = trust.asked;
+  assert.deepEqual([asked, anchor?.gun, anchor?.notary], ['targets', 'guns.test/team/app', 'main']);
+});
+
+test('a list of what is not signed is empty, and of what is not trusted there is none', async () => {
+  const repository = { registry: tagged.registry, repository: tagged.repository };
+  const listed = async (failure: TrustFailure): Promise<unknown> =>
+    known(new Judge([ruleOf()], new TableOfTrust(failure)).pullableTags(repository))();
+  const unsigned = { kind: 'unsigned', reason: 'REPOSITORY_NOT_SIGNED', roles: [] } as const;
+  assert.deepEqual(await listed(unsigned), new Set());
+  const expired = { kind: 'invalid', error: new RepositoryError('EXPIRED', 'targets expired') } as const;
+  assert.deepEqual(await listed(expired), {
+    kind: 'deny',
+    reason: 'EXPIRED',
+    message:
+      'content trust: reg.test/team/app denied: EXPIRED: targets expired; whoever holds the key of this role has to sign it again',
+  });
+  assert.deepEqual(await listed(unavailable), {
+    kind: 'unavailable',
+    reason: 'NOTARY_UNAVAILABLE',
+    message:
+      'content trust: reg.test/team/app not decided: NOTARY_UNAVAILABLE: down; try again when the notary answers',
+  });
 });

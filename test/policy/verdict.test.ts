@@ -34,6 +34,7 @@ const rule: Rule = {
   match: 'reg.test/**',
   mode: 'enforce',
   digests: 'signed',
+  tags: 'signed',
   trust: {
     notary: 'main',
     gunTemplate: '{registry}/{repository}',

@@ -1,7 +1,4 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import type { AccessOptions, User } from '../../src/demo/access.ts';
@@ -13,6 +10,7 @@ import { at, send } from '../world/http.ts';
 import { LyingRegistry } from '../world/lying-registry.ts';
 import type { World } from '../world/world.ts';
 import { startWorld } from '../world/world.ts';
+import { account, basic } from './account.ts';
 import { askedDuring, withRegistry } from './evidence.ts';
 
 const child = buildImage('child');
@@ -21,29 +19,16 @@ const blob = `/v2/team/app/blobs/${digestOf(child.config)}`;
 
 const everything = [{ repository: '*', actions: ['*'] }] as const;
 const robot: User = { username: 'robot', password: 'canary-5f3a9', grants: everything };
-const basic = ({ username, password }: Pick<User, 'username' | 'password'>): string =>
-  `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 
 async function worldWith(t: TestContext, auth: unknown, access?: Partial<AccessOptions>): Promise<World> {
   const world = await startWorld(t, {
     ...(access !== undefined && { registry: { access: { kind: 'bearer', users: [robot], ...access } } }),
-    config: (tree) => withRegistry(tree, { auth }),
+    // By a Host name of its own: what the registry and the client say to each other passes as it is.
+    config: (tree) => withRegistry(tree, { auth, hosts: ['127.0.0.1'] }),
   });
   world.registry.put('team/app', image, '1.0');
   world.notary.sign('team/app', '1.0', image);
   return world;
-}
-
-/** The configuration of an account whose password lies in a file, as it must. */
-async function account(
-  t: TestContext,
-  password = robot.password,
-): Promise<{ username: string; password_file: string }> {
-  const directory = await mkdtemp(join(tmpdir(), 'tufgate-account-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
-  const file = join(directory, 'password');
-  await writeFile(file, `${password}\n`);
-  return { username: robot.username, password_file: file };
 }
 
 const manifests = [`/v2/team/app/manifests/1.0`, `/v2/team/app/manifests/${child.digest}`];
@@ -89,24 +74,79 @@ async function tokenOf(registry: LyingRegistry, name: string): Promise<string> {
 
 test('under forward, what one client has fetched is not given to another whom the registry refuses', async (t) => {
   const stranger: User = { username: 'stranger', password: 'x', grants: [] };
-  const { proxy, registry } = await worldWith(t, 'forward', { kind: 'basic', users: [robot, stranger] });
+  const { proxy, registry, clock } = await worldWith(t, 'forward', {
+    kind: 'basic',
+    users: [robot, stranger],
+  });
   const pull = (target: string, authorization?: string): Promise<HttpAnswer> =>
     proxy.request(target, authorization === undefined ? {} : { headers: { authorization } });
   for (const target of manifests) assert.equal((await pull(target, basic(robot))).status, 200);
 
   for (const target of manifests) {
     assert.deepEqual([(await pull(target)).status, (await pull(target, basic(stranger))).status], [401, 403]);
-    const requests = await askedDuring(registry, async () => {
+    const again = async (): Promise<void> => {
       assert.equal((await pull(target, basic(robot))).status, 200);
-    });
+    };
+    assert.deepEqual(await askedDuring(registry, again), [], 'the yes is remembered');
+    clock.advance(60_001);
     const digest = target.endsWith('1.0') ? image.digest : child.digest;
-    assert.deepEqual(requests, [`HEAD /v2/team/app/manifests/${digest}`]);
+    assert.deepEqual(await askedDuring(registry, again), [`HEAD /v2/team/app/manifests/${digest}`]);
   }
 });
 
+test('under forward, a yes to one client, for one repository, is none for another client or repository', async (t) => {
+  const narrow: User = {
+    username: 'narrow',
+    password: 'x',
+    grants: [{ repository: 'team/app', actions: ['pull'] }],
+  };
+  const { proxy, registry, notary } = await worldWith(t, 'forward', {
+    kind: 'basic',
+    users: [robot, narrow],
+  });
+  registry.put('team/other', image, '1.0');
+  notary.sign('team/other', '1.0', image);
+  const status = async (name: string, user: User): Promise<number> =>
+    (await proxy.pull(`${name}:1.0`, { headers: { authorization: basic(user) } })).status;
+  assert.deepEqual([await status('team/app', narrow), await status('team/other', robot)], [200, 200]);
+  assert.deepEqual([await status('team/other', narrow), await status('team/other', robot)], [403, 200]);
+});
+
+test('under forward, who is refused by the registry does not learn which tags are signed', async (t) => {
+  const stranger: User = { username: 'stranger', password: 'x', grants: [] };
+  const { proxy } = await worldWith(t, 'forward', { kind: 'basic', users: [robot, stranger] });
+  for (const [authorization, expected] of [
+    [undefined, 401],
+    [basic(stranger), 403],
+  ] as const) {
+    const answers = await Promise.all(
+      ['1.0', 'unsigned', `sha256:${'0'.repeat(64)}`].map((reference) =>
+        proxy.request(`/v2/team/app/manifests/${reference}`, {
+          headers: authorization === undefined ? {} : { authorization },
+        }),
+      ),
+    );
+    for (const { status, body, statusMessage } of answers) {
+      assert.equal(status, expected);
+      assert.deepEqual(body, answers[0]?.body);
+      assert.doesNotMatch(statusMessage + body.toString(), /content trust/);
+    }
+  }
+  const told = await proxy.pull('team/app:unsigned', { headers: { authorization: basic(robot) } });
+  assert.deepEqual([told.status, told.reason], [403, 'TAG_NOT_SIGNED']);
+});
+
+test('under forward, a refusal is not told while the registry cannot say who may hear it', async (t) => {
+  const { proxy, registry } = await worldWith(t, 'forward', { kind: 'basic' });
+  registry.fault('team/app', 'manifests/unsigned', answer(500));
+  const refused = await proxy.pull('team/app:unsigned', { headers: { authorization: basic(robot) } });
+  assert.deepEqual([refused.status, refused.reason], [503, 'UPSTREAM_UNAVAILABLE']);
+});
+
 test('under forward, a registry that hides a manifest from a client hides its cached bytes too', async (t) => {
-  const { proxy, registry } = await worldWith(t, 'forward');
+  const { proxy, registry, clock } = await worldWith(t, 'forward');
   assert.equal((await proxy.pull('team/app:1.0')).status, 200);
+  clock.advance(60_001);
   registry.fault('team/app', `manifests/${image.digest}`, answer(404));
   const refused = await proxy.pull('team/app:1.0');
   assert.deepEqual([refused.status, refused.reason], [404, 'CONTENT_MISSING']);
@@ -140,7 +180,7 @@ test('anonymous: the client keeps its Authorization to itself, and a token is fe
 
 for (const kind of ['basic', 'bearer'] as const) {
   test(`an account answers the ${kind} challenge of the registry, and the password is seen nowhere else`, async (t) => {
-    const { proxy, registry, notary } = await worldWith(t, await account(t), { kind });
+    const { proxy, registry, notary } = await worldWith(t, await account(t, robot), { kind });
     const said: HttpAnswer[] = [];
     for (const target of ['/v2/', ...manifests, blob, '/v2/team/app/tags/list']) {
       const answered = await proxy.request(target);
@@ -157,7 +197,7 @@ for (const kind of ['basic', 'bearer'] as const) {
 
 test('a wrong password leaves pulls undecided, and is seen nowhere', async (t) => {
   for (const kind of ['basic', 'bearer'] as const) {
-    const { proxy } = await worldWith(t, await account(t, 'canary-wrong'), { kind });
+    const { proxy } = await worldWith(t, await account(t, { ...robot, password: 'canary-wrong' }), { kind });
     const said = [await proxy.request(manifests[0] ?? ''), await proxy.request(blob)];
     said.push(await proxy.request('/v2/team/app/tags/list'));
     for (const { status, headers } of said) {
@@ -171,7 +211,7 @@ test('a wrong password leaves pulls undecided, and is seen nowhere', async (t) =
 test('an account is not shown to a realm elsewhere, nor is one inside our network asked anonymously', async (t) => {
   const elsewhere = await LyingRegistry.start();
   t.after(() => elsewhere.close());
-  for (const auth of [await account(t), 'anonymous']) {
+  for (const auth of [await account(t, robot), 'anonymous']) {
     const { proxy, registry } = await worldWith(t, auth);
     // The same machine under another name, which is all that a realm is told apart by.
     const realm = `${elsewhere.url.replace('127.0.0.1', 'localhost')}/token`;

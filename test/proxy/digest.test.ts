@@ -191,7 +191,8 @@ test('more signed manifests than one question may read leave it undecided, and t
   }
   const undecided = 'UPSTREAM_UNAVAILABLE';
   assert.deepEqual(reasons, [undecided, undecided, 'DIGEST_NOT_SIGNED', 'DIGEST_NOT_SIGNED']);
-  assert.deepEqual(read, [2, 2, 1, 0]);
+  // Once all are read, the digest itself is asked for: it might be an artifact.
+  assert.deepEqual(read, [2, 2, 2, 1]);
 });
 
 test('a signed index that cannot be read leaves a digest undecided, and one that is found elsewhere is served', async (t) => {

@@ -24,6 +24,7 @@ export async function open(t: TestContext, change: Partial<ListenerOptions> = {}
   const listener = await startServer({
     listen: { host: '127.0.0.1', port: 0 },
     tls: [],
+    clientCa: undefined,
     handler: (request, response) => {
       seen.push(`${request.method} ${request.url}`);
       return handler(request, response);

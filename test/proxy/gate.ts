@@ -1,19 +1,25 @@
 import type { IncomingHttpHeaders, IncomingMessage, RequestOptions } from 'node:http';
-import { request as httpRequest } from 'node:http';
+import { createServer, request as httpRequest } from 'node:http';
 import { text } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
 import type { Registry } from '../../src/config/config.ts';
 import { parseEndpoint } from '../../src/oci/endpoint.ts';
 import type { Carriage, Carried, PassThroughOptions } from '../../src/proxy/upstream/pass-through.ts';
 import { PassThrough } from '../../src/proxy/upstream/pass-through.ts';
-import { known, serve } from './wire.ts';
+import type { Connections } from './connections.ts';
+import { listen } from './connections.ts';
+import { known } from './wire.ts';
 
 export interface Gate {
   readonly origin: string;
+  /** Those of its clients. */
+  readonly connections: Connections;
   /** How each request ended, in the order in which they ended. */
   readonly ended: Carried[];
   /** Resolves when that many requests have ended. */
   readonly whenEnded: (count: number) => Promise<void>;
+  /** Keeps no idle connection to the registry. */
+  readonly close: () => void;
 }
 
 /** A server that carries everything to one registry. */
@@ -26,7 +32,7 @@ export async function startGate(
   const passThrough = new PassThrough(registry, options);
   const ended: Carried[] = [];
   const waiting: { count: number; resolve: () => void }[] = [];
-  const origin = await serve(t, (request, response) => {
+  const server = createServer((request, response) => {
     const { endpoint } = known(parseEndpoint(request.url ?? ''));
     const { authorization } = request.headers;
     void passThrough
@@ -42,15 +48,18 @@ export async function startGate(
         for (const { count, resolve } of waiting) if (ended.length >= count) resolve();
       });
   });
-  t.after(() => {
+  server.keepAliveTimeout = 0; // what stays open shows
+  const { origin, connections } = await listen(t, server);
+  const close = (): void => {
     passThrough.close();
-  });
+  };
+  t.after(close);
   const whenEnded = (count: number): Promise<void> =>
     new Promise((resolve) => {
       if (ended.length >= count) resolve();
       else waiting.push({ count, resolve });
     });
-  return { origin, ended, whenEnded };
+  return { origin, connections, ended, whenEnded, close };
 }
 
 /** Asks and gives the answer with its body unread; rejects if none comes. */

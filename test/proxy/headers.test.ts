@@ -120,7 +120,7 @@ test('the challenge of a registry is the business of a client only where its own
   assert.deepEqual(carriedResponseHeaders(challenge, 'forward'), challenge);
   assert.deepEqual(carriedResponseHeaders(challenge, 'anonymous'), {});
   assert.deepEqual(
-    carriedResponseHeaders(challenge, { username: 'a', password: 'b', tokenRealm: undefined }),
+    carriedResponseHeaders(challenge, { username: 'a', password: 'b' }),
     {},
   );
   assert.deepEqual(blobResponseHeaders(challenge), {});

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { request as httpRequest } from 'node:http';
+import { createServer, request as httpRequest } from 'node:http';
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
+import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { PassThrough } from '../../src/proxy/upstream/pass-through.ts';
+import type { Connections } from './connections.ts';
+import { listen } from './connections.ts';
 import { ask, open, startGate } from './gate.ts';
 import { digest, registryAt, serve, serveRaw } from './wire.ts';
 
@@ -185,4 +188,73 @@ test('a response that is gone before it is carried opens no connection to the re
   await assert.rejects(ask(front, '/v2/'));
   assert.deepEqual(await carried.promise, { kind: 'aborted' });
   assert.equal(connections, 0);
+});
+
+/** A registry that closes each connection when a second request comes on it; `seen` are the requests that came. */
+async function forgetful(
+  t: TestContext,
+): Promise<{ origin: string; connections: Connections; seen: string[] }> {
+  const seen: string[] = [];
+  const answered = new Set<Socket>();
+  const server = createServer((request, response) => {
+    const isSecond = answered.has(request.socket);
+    seen.push(`${request.method}${isSecond ? ', on an old connection' : ''}`);
+    answered.add(request.socket);
+    if (isSecond) request.socket.destroy();
+    else request.resume().once('end', () => response.writeHead(204).end());
+  });
+  return { ...(await listen(t, server)), seen };
+}
+
+for (const method of ['GET', 'HEAD', 'DELETE']) {
+  test(`a ${method} that met a connection at its end is asked once more, on a new one`, async (t) => {
+    const { origin, connections, seen } = await forgetful(t);
+    const gate = await startGate(t, registryAt(origin));
+    await Promise.all([1, 2, 3].map(() => ask(gate.origin, blob, { method: 'HEAD' })));
+    const before = seen.length;
+    assert.equal((await ask(gate.origin, blob, { method })).status, 204);
+    assert.deepEqual(seen.slice(before), [`${method}, on an old connection`, method]);
+    gate.close();
+    await connections.none();
+  });
+}
+
+for (const method of ['POST', 'PATCH', 'PUT']) {
+  test(`a ${method} that met a connection at its end is not sent twice`, async (t) => {
+    const { origin, seen } = await forgetful(t);
+    const gate = await startGate(t, registryAt(origin));
+    await ask(gate.origin, blob, { method: 'HEAD' });
+    const { status, headers } = await ask(gate.origin, `${uploads}x`, { method });
+    assert.deepEqual([status, headers['retry-after']], [503, '5']);
+    assert.deepEqual(seen, ['HEAD', `${method}, on an old connection`]);
+  });
+}
+
+for (const [what, isAnswered, breakOff, times] of [
+  ['breaks a new connection', 0, (socket: Socket) => socket.destroy(), 1],
+  ['breaks an old connection and then a new one', 1, (socket: Socket) => socket.destroy(), 3],
+  ['answers with no HTTP on an old connection', 1, (socket: Socket) => socket.end('SSH-2.0\r\n'), 2],
+] as const) {
+  test(`a registry that ${what} is 503, after ${times} requests in all`, async (t) => {
+    let seen = 0;
+    const server = createServer((request, response) => {
+      seen += 1;
+      if (seen <= isAnswered) response.end();
+      else breakOff(request.socket);
+    });
+    const gate = await startGate(t, registryAt((await listen(t, server)).origin));
+    if (isAnswered > 0) await ask(gate.origin, blob);
+    assert.equal((await ask(gate.origin, blob)).status, 503);
+    assert.equal(seen, times);
+  });
+}
+
+test('a connection that nothing is asked on is closed by us, before the registry would', async (t) => {
+  const server = createServer((_, response) => response.end());
+  server.keepAliveTimeout = 0; // never
+  const { origin, connections } = await listen(t, server);
+  const gate = await startGate(t, registryAt(origin));
+  await ask(gate.origin, blob);
+  assert.equal(connections.open.size, 1);
+  await connections.none();
 });

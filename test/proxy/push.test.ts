@@ -3,89 +3,25 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { issueCertificate } from '../../src/demo/certificate.ts';
-import type { Image } from '../../src/demo/image.ts';
 import { buildImage } from '../../src/demo/image.ts';
 import { digestOf } from '../../src/demo/registry/content.ts';
-import type { HttpAnswer, HttpOptions } from '../world/http.ts';
+import type { HttpAnswer } from '../world/http.ts';
 import { at } from '../world/http.ts';
-import type { ConfigurationTree, World } from '../world/world.ts';
+import type { World } from '../world/world.ts';
 import { startWorld } from '../world/world.ts';
 import { withRegistry } from './evidence.ts';
+import type { Client } from './push-client.ts';
+import { clientOf, next, pushChunked, pushManifest, pushWhole, pushWorld } from './push-client.ts';
 
 const image = buildImage('pushed');
 const [layer = Buffer.alloc(0)] = image.layers;
 
-async function pushWorld(
-  t: TestContext,
-  push: 'allow' | 'deny',
-  config: ConfigurationTree = {},
-): Promise<World> {
-  return startWorld(t, {
-    config: (tree) => ({ ...withRegistry(tree, { push }), ...config }),
-  });
-}
-
-/** A client at one door: which path, query and transport it uses is all that differs from door to door. */
-interface Client {
-  readonly name: string;
-  readonly query: string;
-  readonly ca?: string;
-  readonly send: (target: string, options?: HttpOptions) => Promise<HttpAnswer>;
-}
-
-function clientOf({ proxy }: World, name = 'team/app', query = '', ca?: string): Client {
-  const send = (target: string, options: HttpOptions = {}): Promise<HttpAnswer> =>
-    proxy.request(target, { ...options, ...(ca !== undefined && { ca }) });
-  return { name, query, send };
-}
-
-/** The address of the next request, as a client reads it; it leads back to the door that was asked. */
-function next({ headers }: HttpAnswer, { name, query }: Client): string {
-  const location = String(headers.location);
-  assert.ok(location.startsWith(`/v2/${name}/`), location);
-  assert.ok(query === '' || location.includes(query.slice(1)), location);
-  return location;
-}
-
-const withDigest = (location: string, digest: string): string =>
-  `${location}${location.includes('?') ? '&' : '?'}digest=${digest}`;
-
-async function pushChunked(client: Client, blob: Buffer): Promise<void> {
-  const opened = await client.send(`/v2/${client.name}/blobs/uploads/${client.query}`, { method: 'POST' });
-  assert.equal(opened.status, 202);
-  const headers = { 'transfer-encoding': 'chunked' };
-  const patched = await client.send(next(opened, client), { method: 'PATCH', headers, body: blob });
-  assert.deepEqual([patched.status, patched.headers.range], [202, `0-${blob.length - 1}`]);
-  const state = await client.send(next(patched, client));
-  assert.equal(state.status, 204);
-  const done = await client.send(withDigest(next(patched, client), digestOf(blob)), { method: 'PUT' });
-  assert.deepEqual([done.status, done.headers['docker-content-digest']], [201, digestOf(blob)]);
-  next(done, client);
-}
-
-async function pushWhole(client: Client, blob: Buffer): Promise<void> {
-  const start = `/v2/${client.name}/blobs/uploads/${client.query}`;
-  const done = await client.send(withDigest(start, digestOf(blob)), { method: 'POST', body: blob });
-  assert.equal(done.status, 201);
-  next(done, client);
-}
-
-async function pushManifest(client: Client, { bytes, mediaType, digest }: Image, tag: string): Promise<void> {
-  const headers = { 'content-type': mediaType };
-  const target = `/v2/${client.name}/manifests/${tag}${client.query}`;
-  const done = await client.send(target, { method: 'PUT', headers, body: bytes });
-  assert.deepEqual([done.status, done.headers['docker-content-digest']], [201, digest]);
-  next(done, client);
-}
-
 async function pushAndPull(world: World, client: Client): Promise<void> {
   for (const blob of [image.config, layer])
     assert.equal(
-      (await client.send(`/v2/${client.name}/blobs/${digestOf(blob)}${client.query}`, { method: 'HEAD' }))
-        .status,
+      (await client.send(`${client.base}/blobs/${digestOf(blob)}${client.query}`, { method: 'HEAD' })).status,
       404,
     );
   await pushChunked(client, layer);
@@ -93,55 +29,78 @@ async function pushAndPull(world: World, client: Client): Promise<void> {
   await pushManifest(client, image, '1.0');
   assert.deepEqual(world.registry.repository('team/app').find('1.0')?.bytes, image.bytes);
 
-  const pull = (): Promise<HttpAnswer> => client.send(`/v2/${client.name}/manifests/1.0${client.query}`);
+  const pull = (): Promise<HttpAnswer> => client.send(`${client.base}/manifests/1.0${client.query}`);
   assert.equal(at((await pull()).json, 'errors', 0, 'detail', 'reason'), 'REPOSITORY_NOT_SIGNED');
   world.notary.sign('team/app', '1.0', image);
   const pulled = await pull();
   assert.deepEqual([pulled.status, pulled.body], [200, image.bytes]);
-  assert.deepEqual(
-    (await client.send(`/v2/${client.name}/blobs/${digestOf(layer)}${client.query}`)).body,
-    layer,
-  );
+  assert.deepEqual((await client.send(`${client.base}/blobs/${digestOf(layer)}${client.query}`)).body, layer);
 }
 
-for (const [what, name, query] of [
-  ['', 'team/app', ''],
-  [' below a prefix', 'reg.test/team/app', ''],
-  [' with ns', 'team/app', '?ns=reg.test'],
+for (const [what, door, uploads] of [
+  ['', {}, 'distribution'],
+  [' below a prefix', { base: '/v2/reg.test/team/app' }, 'distribution'],
+  [' below its name', { base: '/reg.test/v2/team/app' }, 'distribution'],
+  [' with ns', { query: '?ns=reg.test' }, 'distribution'],
+  [' to a registry with addresses like GitHub', {}, 'github'],
+  [' below a prefix to a registry with addresses like GitHub', { base: '/v2/reg.test/team/app' }, 'github'],
+  [' with ns to a registry with addresses like GitHub', { query: '?ns=reg.test' }, 'github'],
+  [' to a registry with addresses like Google', {}, 'google'],
+  [' below a prefix to a registry with addresses like Google', { base: '/v2/reg.test/team/app' }, 'google'],
+  [' below its name to a registry with addresses like Google', { base: '/reg.test/v2/team/app' }, 'google'],
+  [' with ns to a registry with addresses like Google', { query: '?ns=reg.test' }, 'google'],
 ] as const) {
   test(`an image is pushed${what}, refused until it is signed, and then served`, async (t) => {
-    const world = await pushWorld(t, 'allow');
-    await pushAndPull(world, clientOf(world, name, query));
+    const world = await pushWorld(t, 'allow', {}, { registry: { uploads } });
+    await pushAndPull(world, clientOf(world, door));
   });
 }
 
-test('an image is pushed over TLS, refused until it is signed, and then served', async (t) => {
-  const directory = await mkdtemp(join(tmpdir(), 'tufgate-tls-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const cert = issueCertificate({
-    commonNames: ['gate.test'],
-    hosts: ['127.0.0.1'],
-    key: privateKey,
-    usages: ['serverAuth'],
-    notBefore: new Date(Date.now() - 86_400_000),
-    notAfter: new Date(Date.now() + 86_400_000),
-  });
-  const tls = { cert_file: join(directory, 'cert.pem'), key_file: join(directory, 'key.pem') };
-  await writeFile(tls.cert_file, cert);
-  await writeFile(tls.key_file, privateKey.export({ type: 'pkcs8', format: 'pem' }));
-  const world = await pushWorld(t, 'allow', { tls });
-  await pushAndPull(world, clientOf(world, 'team/app', '', cert));
+test('a tag that was just pushed stays refused until it is signed, beside one that is', async (t) => {
+  const world = await pushWorld(t, 'allow');
+  const client = clientOf(world);
+  world.notary.sign('team/app', '0.9', world.registry.put('team/app', buildImage('before'), '0.9'));
+  assert.equal((await world.proxy.pull('team/app:0.9')).status, 200);
+  await pushChunked(client, layer);
+  await pushWhole(client, image.config);
+  await pushManifest(client, image, '1.0');
+  const refused = await world.proxy.pull('team/app:1.0');
+  assert.deepEqual([refused.status, refused.reason], [403, 'TAG_NOT_SIGNED']);
+  world.notary.sign('team/app', '1.0', image);
+  const pulled = await world.proxy.pull('team/app:1.0');
+  assert.deepEqual([pulled.status, pulled.body], [200, image.bytes]);
+
+  const moved = buildImage('pushed over it');
+  for (const blob of [moved.config, ...moved.layers]) await pushChunked(client, blob);
+  await pushManifest(client, moved, '1.0');
+  assert.deepEqual((await world.proxy.pull('team/app:1.0')).body, image.bytes, 'what is signed, still');
+  assert.equal((await world.proxy.pull(`team/app@${moved.digest}`)).reason, 'DIGEST_NOT_SIGNED');
+  world.notary.sign('team/app', '1.0', moved);
+  assert.deepEqual((await world.proxy.pull('team/app:1.0')).body, moved.bytes);
 });
 
-test('a public_url stands before every address that a push is sent on to', async (t) => {
-  const world = await pushWorld(t, 'allow', { public_url: 'https://gate.example' });
-  const opened = await world.proxy.request('/v2/team/app/blobs/uploads/', { method: 'POST' });
-  assert.match(
-    String(opened.headers.location),
-    /^https:\/\/gate\.example\/v2\/team\/app\/blobs\/uploads\/[0-9a-f-]+/,
-  );
-});
+for (const [what, config] of [
+  ['', { public_url: undefined }],
+  [' and a public_url', { public_url: 'https://gate.example' }],
+] as const)
+  test(`an image is pushed over TLS${what}, refused until it is signed, and then served`, async (t) => {
+    const directory = await mkdtemp(join(tmpdir(), 'tufgate-tls-'));
+    t.after(() => rm(directory, { recursive: true, force: true }));
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const cert = issueCertificate({
+      commonNames: ['gate.test'],
+      hosts: ['127.0.0.1'],
+      key: privateKey,
+      usages: ['serverAuth'],
+      notBefore: new Date(Date.now() - 86_400_000),
+      notAfter: new Date(Date.now() + 86_400_000),
+    });
+    const tls = { cert_file: join(directory, 'cert.pem'), key_file: join(directory, 'key.pem') };
+    await writeFile(tls.cert_file, cert);
+    await writeFile(tls.key_file, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    const world = await pushWorld(t, 'allow', { tls, ...config });
+    await pushAndPull(world, clientOf(world, { ca: cert, origin: config.public_url ?? '' }));
+  });
 
 test('a blob of a neighbour is mounted, and an upload can be given up', async (t) => {
   const world = await pushWorld(t, 'allow');
@@ -240,6 +199,14 @@ test('no blob is mounted out of a repository from which nothing is served', asyn
     const target = `/v2/team/app/blobs/uploads/?mount=${digest}&from=${from}`;
     assert.equal((await world.proxy.request(target, { method: 'POST' })).status, status, from);
   }
+  const anywhere = `/v2/team/app/blobs/uploads/?mount=${digest}`;
+  assert.equal(
+    (await world.proxy.request(anywhere, { method: 'POST' })).status,
+    202,
+    'from nowhere in particular',
+  );
+  const last = world.registry.requests.at(-1);
+  assert.equal(last?.url, '/v2/team/app/blobs/uploads/', 'nor is the registry left to look for it');
   const prefixed = `/v2/reg.test/team/app/blobs/uploads/?mount=${digest}&from=`;
   const send = (from: string): Promise<HttpAnswer> =>
     world.proxy.request(prefixed + from, { method: 'POST' });

@@ -101,14 +101,14 @@ test('what a client may write into a name never becomes a label', async (t) => {
   assert.deepEqual([...counted], [[pullLabels('enforce', 'deny', 'REPOSITORY_NOT_SIGNED'), 20]]);
 });
 
-test('blobs, tags and referrers of what no rule covers, or a rule denies, are refused before the registry is asked', async (t) => {
+test('blobs and tags of what no rule covers, or a rule denies, are refused before the registry is asked', async (t) => {
   const { registry, proxy } = await startWorld(t, { rules: [{ match: 'reg.test/denied/**', mode: 'deny' }] });
   for (const [name, reason] of [
     ['denied/app', 'RULE_DENY'],
     ['uncovered/app', 'NO_RULE'],
   ] as const) {
     registry.put(name, good, '1.0');
-    for (const path of [`blobs/${digest}`, 'tags/list', `referrers/${digest}`]) {
+    for (const path of [`blobs/${digest}`, 'tags/list']) {
       const refused = await proxy.request(`/v2/${name}/${path}`);
       const message = String(at(refused.json, 'errors', 0, 'message'));
       assert.deepEqual(

@@ -114,7 +114,7 @@ test('a 401 of a storage is not answered with our account', async (t) => {
     if (request.headers.authorization !== undefined) redirectTo(storage.origin)(request, response);
     else response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end();
   });
-  const auth = { username: 'robot', password: 'hunter2', tokenRealm: undefined };
+  const auth = { username: 'robot', password: 'hunter2' };
   const cause = await manifestCause(upstreamOf(t, registryAt(registry.origin, { auth })));
   assert.match(cause.message, / answers 401$/);
   assert.deepEqual(

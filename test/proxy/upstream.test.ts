@@ -174,7 +174,7 @@ for (const [what, answerText, failure] of [
 
 test('a registry that does not listen is an outage', async (t) => {
   const upstream = upstreamOf(t, registryAt('http://127.0.0.1:1'));
-  const answer = await upstream.headManifest(repository, digest, {});
+  const answer = await upstream.headManifest(repository, { kind: 'digest', digest }, {});
   assertUnavailable(answer, 'outage', /ECONNREFUSED/);
 });
 
@@ -201,7 +201,7 @@ test('without forwarding, the authorization of the client stays with us and an a
 });
 
 test('a refusal of our own account is not passed on: it is for the operator', async (t) => {
-  const account = { username: 'robot', password: 'hunter2', tokenRealm: undefined };
+  const account = { username: 'robot', password: 'hunter2' };
   for (const [auth, message] of [
     ['anonymous', /answers 403 to anonymous access: check "auth" of the registry registry\.example$/],
     [account, /answers 403 to the configured account: check "auth" of the registry registry\.example$/],
@@ -219,15 +219,15 @@ test('a HEAD says whether this client may have the manifest, and reads nothing',
     response.writeHead(status, { 'content-length': '1234', 'content-type': 'application/json' }).end();
   });
   const upstream = upstreamOf(t, registryAt(origin));
-  assert.deepEqual(await upstream.headManifest(repository, digest, { authorization: clientToken }), {
+  assert.deepEqual(await upstream.headManifest(repository, { kind: 'digest', digest }, { authorization: clientToken }), {
     kind: 'found',
   });
   status = 404;
-  assert.deepEqual(await upstream.headManifest(repository, digest, { authorization: clientToken }), {
+  assert.deepEqual(await upstream.headManifest(repository, { kind: 'digest', digest }, { authorization: clientToken }), {
     kind: 'missing',
   });
   status = 401;
-  assert.deepEqual(await upstream.headManifest(repository, digest, {}), {
+  assert.deepEqual(await upstream.headManifest(repository, { kind: 'digest', digest }, {}), {
     kind: 'refused',
     status: 401,
     headers: { 'content-type': 'application/json' },
@@ -251,7 +251,7 @@ test('every answer is reported once, with its status or as an error', async (t) 
   };
   const upstream = upstreamOf(t, registryAt(origin), { onAnswer });
   await upstream.manifest(repository, digest, {});
-  await upstream.headManifest(repository, digest, {});
+  await upstream.headManifest(repository, { kind: 'digest', digest }, {});
   assert.deepEqual(codes, [
     ['registry.example', 503, true],
     ['registry.example', 'error', true],

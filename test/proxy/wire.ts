@@ -61,6 +61,7 @@ export function registryAt(upstream: string, more: Partial<Registry> = {}): Regi
     auth: 'forward',
     push: 'allow',
     blobs: 'proxy',
+    tokenRealm: undefined,
     ca: undefined,
     ...more,
   };

@@ -6,10 +6,12 @@ import type { TestContext } from 'node:test';
 import { inspect } from 'node:util';
 import { Agent } from 'undici';
 import type { Account } from '../../src/config/config.ts';
+import type { Credential } from '../../src/oci/docker-config.ts';
+import type { CredentialSource } from '../../src/trust/credentials/credential-source.ts';
 import { DownloadError } from '../../src/trust/download-error.ts';
 import { TokenClient } from '../../src/trust/token-client.ts';
 
-export const account: Account = { username: 'robot', password: 'hunter2', tokenRealm: undefined };
+export const account: Account = { username: 'robot', password: 'hunter2' };
 export const basicHeader = `Basic ${Buffer.from('robot:hunter2').toString('base64')}`;
 const scope = 'repository:team/app:pull';
 
@@ -76,9 +78,20 @@ export async function startRegistry(
 }
 
 /** A token client of `registry`, and what a request of ours through it is answered with. */
-export function clientFor(t: TestContext, registry: Registry, as: Account | undefined) {
+export function clientFor(
+  t: TestContext,
+  registry: Registry,
+  as: Credential | CredentialSource | undefined,
+  tokenRealm?: string,
+) {
   const dispatcher = localAgent(t);
-  const client = new TokenClient({ server: registry.url, account: as, dispatcher, timeout: 10_000 });
+  const client = new TokenClient({
+    server: registry.url,
+    credentials: as && ('credentials' in as ? as : { credentials: () => Promise.resolve(as) }),
+    tokenRealm,
+    dispatcher,
+    timeout: 10_000,
+  });
   const ask = async (asked = scope): Promise<number> => {
     const answer = await client.authorized(asked, (authorization) =>
       dispatcher.request({

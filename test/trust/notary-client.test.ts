@@ -70,9 +70,8 @@ test('an account answers a Basic challenge', async (t) => {
     grants: [{ repository: gun, actions: ['pull'] as const }],
   };
   const notary = await startNotary(t, { access: { kind: 'basic', users: [user] } });
-  const auth = { ...user, tokenRealm: undefined };
-  assert.ok(await clientOf(t, { url: notary.url, auth }).of(gun).fetch('root', fresh));
-  const wrong = clientOf(t, { url: notary.url, auth: { ...auth, password: 'hunter3' } });
+  assert.ok(await clientOf(t, { url: notary.url, auth: user }).of(gun).fetch('root', fresh));
+  const wrong = clientOf(t, { url: notary.url, auth: { ...user, password: 'hunter3' } });
   await assert.rejects(wrong.of(gun).fetch('root', fresh), fails('unauthorized', 401));
   const nobody = clientOf(t, { url: notary.url });
   await assert.rejects(nobody.of(gun).fetch('root', fresh), fails('unauthorized', 401));
@@ -87,7 +86,7 @@ test('a Bearer token is asked for with the scope of the GUN, once for all its fi
   const grants = [{ repository: gun, actions: ['pull'] as const }];
   const user = { username: 'robot', password: 'hunter2', grants };
   const notary = await startNotary(t, { access: { kind: 'bearer', users: [user] } });
-  const client = clientOf(t, { url: notary.url, auth: { ...user, tokenRealm: undefined } });
+  const client = clientOf(t, { url: notary.url, auth: user });
   await client.of(gun).fetch('root', fresh);
   await client.of(gun).fetch('timestamp', fresh);
   assert.deepEqual(
@@ -112,7 +111,7 @@ test('the account is not shown to a token server elsewhere', async (t) => {
     'root',
     answer(401, { headers: { 'www-authenticate': `Bearer realm="${realm}/token"` } }),
   );
-  const auth = { username: 'robot', password: 'hunter2', tokenRealm: undefined };
+  const auth = { username: 'robot', password: 'hunter2' };
   await assert.rejects(clientOf(t, { url: notary.url, auth }).of(gun).fetch('root', fresh), (error) => {
     assert.ok(error instanceof DownloadError);
     assert.doesNotMatch(error.message, /hunter2/);

@@ -58,7 +58,7 @@ test('the account is shown to a token server below the server, and to the one th
       challenge: () => `Bearer realm="http://${host}:${port}/token"`,
     });
     const tokenRealm = named ? `http://${host}:${port}/token` : undefined;
-    const { ask } = clientFor(t, registry, { ...account, tokenRealm });
+    const { ask } = clientFor(t, registry, account, tokenRealm);
     assert.equal(await ask(), 200);
     assert.deepEqual(asked, [basicHeader]);
   }

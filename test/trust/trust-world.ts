@@ -178,7 +178,10 @@ export function clientOf(
   notary: Partial<Notary> & { readonly url: string },
   timeout = 10_000,
 ): NotaryClient {
-  const client = new NotaryClient({ name: 'main', auth: 'anonymous', ca: undefined, ...notary }, timeout);
+  const client = new NotaryClient(
+    { name: 'main', auth: 'anonymous', tokenRealm: undefined, ca: undefined, ...notary },
+    timeout,
+  );
   t.after(() => client.close());
   return client;
 }

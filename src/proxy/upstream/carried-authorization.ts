@@ -3,6 +3,7 @@ import { Agent } from 'undici';
 import type { Registry } from '../../config/config.ts';
 import { printEndpoint } from '../../oci/endpoint.ts';
 import type { RepositoryName } from '../../oci/reference.ts';
+import { credentialSource } from '../../trust/credentials/credential-source.ts';
 import { DownloadError } from '../../trust/download-error.ts';
 import { TokenClient, wireError } from '../../trust/token-client.ts';
 
@@ -37,7 +38,8 @@ export class CarriedAuthorization {
     });
     this.#tokens = new TokenClient({
       server: this.#origin,
-      account: typeof registry.auth === 'string' ? undefined : registry.auth,
+      credentials: credentialSource(registry.auth, this.#origin.host),
+      tokenRealm: registry.tokenRealm,
       dispatcher: this.#agent,
       timeout,
     });

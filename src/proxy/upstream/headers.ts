@@ -103,13 +103,19 @@ export function hasPassed(client: IncomingHttpHeaders, hop: string): boolean {
 
 /**
  * Takes an upstream's header fields; gives those of an answer that is passed on unjudged. Its challenge is the
- * client's business only where the client's own credentials are sent.
+ * client's business only where the client's own credentials are sent; `ourChallenge` then says what the client is told
+ * in its place.
  */
-export function carriedResponseHeaders(upstream: IncomingHttpHeaders, auth: Registry['auth']): HeaderFields {
+export function carriedResponseHeaders(
+  upstream: IncomingHttpHeaders,
+  auth: Registry['auth'],
+  ourChallenge?: (upstream: readonly string[]) => string | undefined,
+): HeaderFields {
   const headers = pick(upstream, carriedResponse, answerPrefixes);
-  const challenge = upstream['www-authenticate'];
-  if (auth === 'forward' && challenge !== undefined && isPlain(challenge))
-    headers['www-authenticate'] = challenge;
+  const theirs = upstream['www-authenticate'];
+  if (auth !== 'forward' || theirs === undefined || !isPlain(theirs)) return headers;
+  const challenge = ourChallenge === undefined ? theirs : ourChallenge([theirs].flat());
+  if (challenge !== undefined) headers['www-authenticate'] = challenge;
   return headers;
 }
 

@@ -1,19 +1,24 @@
 import type { Limits, Registry } from '../../config/config.ts';
-import type { RepositoryName } from '../../oci/reference.ts';
+import type { Identifier, RepositoryName } from '../../oci/reference.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
+import type { Admissions } from '../auth/admissions.ts';
+import { ClientTokens } from '../auth/client-tokens.ts';
 import type { DownloadError } from '../../trust/download-error.ts';
 import { CarriedAuthorization } from './carried-authorization.ts';
+import type { Caller } from './headers.ts';
 import { PassThrough } from './pass-through.ts';
 import type { ChildrenCache } from './signed-children.ts';
 import { SignedChildren } from './signed-children.ts';
+import type { Refusal, Unavailable } from './upstream.ts';
 import { Upstream } from './upstream.ts';
 import type { ManifestCache } from './verified-manifests.ts';
 import { VerifiedManifests } from './verified-manifests.ts';
 
-/** What is known of content, whatever registry it came from. */
+/** What is known of content, whatever registry it came from, and of who may have it. */
 export interface ContentCaches {
   readonly manifests: ManifestCache;
   readonly children: ChildrenCache;
+  readonly admissions: Admissions;
 }
 
 /** Every way to one registry: what is judged, what stands below it, what is carried. */
@@ -23,6 +28,9 @@ export class RegistryDoor {
   readonly manifests: VerifiedManifests;
   readonly children: SignedChildren;
   readonly passThrough: PassThrough;
+  /** Undefined where the client's credentials are not this registry's business. */
+  readonly tokens: ClientTokens | undefined;
+  readonly #admissions: Admissions;
   readonly #ownAuthorization: CarriedAuthorization | undefined;
 
   constructor(registry: Registry, limits: Limits, caches: ContentCaches, metrics: Metrics, hop: string) {
@@ -30,13 +38,47 @@ export class RegistryDoor {
       metrics.upstreamRequest(name, code, seconds);
     this.registry = registry;
     this.upstream = new Upstream(registry, { limits, onAnswer, hop });
-    this.manifests = new VerifiedManifests(registry, this.upstream, caches.manifests, (result) =>
-      metrics.cacheRequest('manifest', result),
+    const onCache = (result: 'hit' | 'miss'): void => metrics.cacheRequest('manifest', result);
+    this.manifests = new VerifiedManifests(
+      registry,
+      this.upstream,
+      caches.manifests,
+      caches.admissions,
+      onCache,
     );
     this.children = new SignedChildren(this.manifests, caches.children, limits.expandManifests);
     this.passThrough = new PassThrough(registry, { limits, onAnswer, hop });
+    this.#admissions = caches.admissions;
     if (registry.auth !== 'forward')
       this.#ownAuthorization = new CarriedAuthorization(registry, limits.downloadTimeout);
+    else this.tokens = new ClientTokens(registry, limits);
+  }
+
+  /**
+   * Whether the registry lets this client into a repository: who it keeps out is not told what is signed there. What it
+   * says of the tag or digest asked for is of no consequence, only that it says it.
+   */
+  async admits(
+    repository: RepositoryName,
+    identifier: Identifier,
+    caller: Caller,
+  ): Promise<{ readonly kind: 'admitted' } | Refusal | Unavailable> {
+    const { name, auth } = this.registry;
+    const admitted = { kind: 'admitted' } as const;
+    if (auth !== 'forward' || this.#admissions.knows(name, repository, caller.authorization)) return admitted;
+    const presence = await this.upstream.headManifest(repository, identifier, caller);
+    if (presence.kind === 'unavailable') return presence;
+    if (presence.kind === 'refused') {
+      // To HEAD, and so without a body. What it says to GET is what a pull of a signed tag would have brought.
+      const said =
+        identifier.kind === 'tag'
+          ? await this.upstream.taggedManifest(repository, identifier.tag, caller)
+          : await this.upstream.manifest(repository, identifier.digest, caller);
+      return said.kind === 'found' || said.kind === 'missing' ? admitted : said;
+    }
+    // Some registries say "not found" of what a client may not see: no yes to remember.
+    if (presence.kind === 'found') this.#admissions.remember(name, repository, caller.authorization);
+    return admitted;
   }
 
   /** The Authorization of a carried request: the client's own, or what the registry asks of us; or why there is none. */
@@ -49,8 +91,22 @@ export class RegistryDoor {
     return repository === undefined ? undefined : this.#ownAuthorization.header(repository, actions);
   }
 
+  /** As `admits`, where no tag is asked for: whether the registry would name this client its tags. */
+  async admitsToTags(
+    repository: RepositoryName,
+    caller: Caller,
+  ): Promise<{ readonly kind: 'admitted' } | Refusal | Unavailable> {
+    const { name, auth } = this.registry;
+    const admitted = { kind: 'admitted' } as const;
+    if (auth !== 'forward' || this.#admissions.knows(name, repository, caller.authorization)) return admitted;
+    const page = await this.upstream.list({ kind: 'tags', repository, query: [['n', '1']] }, caller);
+    if (page.kind === 'refused' || page.kind === 'unavailable') return page;
+    if (page.kind === 'found') this.#admissions.remember(name, repository, caller.authorization);
+    return admitted;
+  }
+
   async close(): Promise<void> {
     this.passThrough.close();
-    await Promise.all([this.upstream.close(), this.#ownAuthorization?.close()]);
+    await Promise.all([this.upstream.close(), this.#ownAuthorization?.close(), this.tokens?.close()]);
   }
 }

@@ -39,8 +39,51 @@ export class SignedChildren {
     this.#most = most;
   }
 
-  /** Takes a digest and all that is signed; gives the signed target it stands below. */
+  /** Takes a digest and all that is signed; gives the signed target it stands below, or that it is an artifact about. */
   async find(
+    repository: RepositoryName,
+    digest: Digest,
+    signed: readonly SignedTarget[],
+    caller: Caller,
+  ): Promise<Search> {
+    const search = await this.#below(repository, digest, signed, caller);
+    return search.reach.kind === 'nowhere' ? this.#about(repository, digest, signed, caller) : search;
+  }
+
+  /**
+   * A signature, an SBOM or an attestation is no image, and says itself what it is about: its `subject` (image-spec),
+   * which has to be signed or below what is. Nobody vouches for the artifact; it only is of no use to a runtime.
+   */
+  async #about(
+    repository: RepositoryName,
+    digest: Digest,
+    signed: readonly SignedTarget[],
+    caller: Caller,
+  ): Promise<Search> {
+    const nowhere: Search = { reach: { kind: 'nowhere' }, refusal: undefined };
+    const answer = await this.#manifests.get(repository, digest, caller);
+    switch (answer.kind) {
+      case 'missing':
+      case 'mismatch':
+        return nowhere;
+      case 'unavailable':
+        return { reach: { kind: 'unknown', finding: answer.cause.message }, refusal: undefined };
+      case 'refused':
+        return {
+          reach: { kind: 'unknown', finding: `the registry does not give ${digest}` },
+          refusal: answer,
+        };
+      case 'found': {
+        const { kind, isArtifact, subject } = answer.facts;
+        if (kind !== 'image' || !isArtifact || subject === undefined) return nowhere;
+        const parent = signed.find((target) => target.digest === subject);
+        if (parent !== undefined) return { reach: { kind: 'below', parent }, refusal: undefined };
+        return this.#below(repository, subject, signed, caller);
+      }
+    }
+  }
+
+  async #below(
     repository: RepositoryName,
     digest: Digest,
     signed: readonly SignedTarget[],

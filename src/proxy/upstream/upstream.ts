@@ -1,18 +1,26 @@
-import type { Readable } from 'node:stream';
 import { getCACertificates } from 'node:tls';
 import { Agent, type Dispatcher, Pool } from 'undici';
 import type { Limits, Registry } from '../../config/config.ts';
+import type { Endpoint } from '../../oci/endpoint.ts';
 import { printEndpoint } from '../../oci/endpoint.ts';
+import { acceptLists, acceptManifests } from '../../oci/media-type.ts';
 import { redirectTarget } from '../../oci/redirect.ts';
-import type { Digest, RepositoryName } from '../../oci/reference.ts';
+import type { Digest, Identifier, RepositoryName, Tag } from '../../oci/reference.ts';
+import { credentialSource } from '../../trust/credentials/credential-source.ts';
 import { DownloadError } from '../../trust/download-error.ts';
 import { TokenClient, readBounded, wireError } from '../../trust/token-client.ts';
 import type { Caller, HeaderFields } from './headers.ts';
 import { blobResponseHeaders, carriedResponseHeaders, manifestRequestHeaders, withOurs } from './headers.ts';
+import type { BlobAnswer, BlobRequest, ListAnswer } from './registry-answer.ts';
+import type { ManifestAnswer, ManifestPresence, Refusal, Unavailable } from './registry-answer.ts';
+import { longestRefusal, readWhole } from './registry-answer.ts';
+
+export type * from './registry-answer.ts';
 
 const connectTimeout = 10_000;
 const mostRedirects = 3;
-const longestRefusal = 64 * 1024;
+/** Bytes of one page of a list: 100,000 tags of the longest are less, and a registry need not make pages at all. */
+const longestList = 16 * 1024 * 1024;
 
 /** Called once for each answer of a registry, or of the storage it sent us to; `error` where none came. */
 export type OnAnswer = (registry: string, code: number | 'error', seconds: number) => void;
@@ -23,44 +31,6 @@ export interface UpstreamOptions {
   readonly hop?: string; // as what this instance names itself in `Via`
 }
 
-/** The registry's own "no" to this client, to be passed on as it is. `headers` is without Content-Length. */
-export interface Refusal {
-  readonly kind: 'refused';
-  readonly status: number;
-  readonly headers: HeaderFields;
-  readonly body: Uint8Array;
-}
-export interface Unavailable {
-  readonly kind: 'unavailable';
-  readonly cause: DownloadError;
-}
-export type ManifestAnswer =
-  | { readonly kind: 'found'; readonly bytes: Uint8Array }
-  | { readonly kind: 'missing' }
-  | Refusal
-  | Unavailable;
-export type ManifestPresence = { readonly kind: 'found' | 'missing' } | Refusal | Unavailable;
-/** `answer` has status 200, 206, 404 or 416; whoever gets it reads or destroys its body. */
-export type BlobAnswer =
-  | {
-      readonly kind: 'answer';
-      readonly status: number;
-      readonly headers: HeaderFields;
-      readonly body: Readable;
-    }
-  | { readonly kind: 'redirect'; readonly status: number; readonly location: string }
-  | Refusal
-  | Unavailable;
-
-export interface BlobRequest {
-  readonly method: 'GET' | 'HEAD';
-  /** As `blobRequestHeaders` gives them. */
-  readonly headers: HeaderFields;
-  readonly authorization: string | undefined;
-  /** Aborted, without a reason of its own, when the client has gone. */
-  readonly signal?: AbortSignal;
-}
-
 interface Asked {
   readonly method: 'GET' | 'HEAD';
   readonly repository: RepositoryName;
@@ -69,6 +39,7 @@ interface Asked {
   readonly authorization: string | undefined;
   readonly signal: AbortSignal;
 }
+type ListEndpoint = Extract<Endpoint, { kind: 'tags' | 'referrers' }>;
 interface Answered {
   readonly url: URL;
   readonly answer: Dispatcher.ResponseData;
@@ -106,7 +77,8 @@ export class Upstream {
     if (auth !== 'forward') {
       this.#tokens = new TokenClient({
         server: this.#origin,
-        account: auth === 'anonymous' ? undefined : auth,
+        credentials: credentialSource(auth, this.#origin.host),
+        tokenRealm: registry.tokenRealm,
         dispatcher: this.#elsewhere,
         timeout: downloadTimeout,
       });
@@ -115,31 +87,38 @@ export class Upstream {
 
   /** Gives the bytes that the registry has under this digest; whether they hash to it is not judged here. */
   async manifest(repository: RepositoryName, digest: Digest, caller: Caller): Promise<ManifestAnswer> {
-    const limit = this.#options.limits.manifestBytes;
+    return this.#getManifest(repository, { kind: 'digest', digest }, caller);
+  }
+
+  /** Gives the bytes that the registry has under this tag today: whatever they are. */
+  async taggedManifest(repository: RepositoryName, tag: Tag, caller: Caller): Promise<ManifestAnswer> {
+    return this.#getManifest(repository, { kind: 'tag', tag }, caller);
+  }
+
+  /** Asks for one page of a list. */
+  async list(endpoint: ListEndpoint, caller: Caller): Promise<ListAnswer> {
     return this.#guarded(async () => {
-      const { answer, url } = await this.#askManifest('GET', repository, digest, caller);
-      const { statusCode, headers, body } = answer;
-      if (statusCode === 404) {
-        await body.dump();
-        return { kind: 'missing' };
-      }
-      if (statusCode !== 200) return this.#refusal(url, answer);
-      const coding = String(headers['content-encoding'] ?? 'identity');
-      const stated = Number(headers['content-length'] ?? 0);
-      if (coding !== 'identity' || stated > limit) {
-        await body.dump({ limit: longestRefusal });
-        throw stated > limit
-          ? new DownloadError('too-large', `${url.host}: manifest of ${stated} bytes, allowed are ${limit}`)
-          : new DownloadError('protocol', `${url.host}: manifest in the coding ${coding}, asked for none`);
-      }
-      return { kind: 'found', bytes: await readBounded(body, limit, url.host) };
+      const { url, answer } = await this.#ask('GET', endpoint, caller, acceptLists);
+      const { statusCode: status, headers: upstream } = answer;
+      const isOwn = url.origin === this.#origin.origin && ![401, 403, 429].includes(status);
+      if (isOwn && status >= 400 && status <= 499)
+        return { ...(await this.#asItSays(url, answer)), kind: 'none' };
+      if (status !== 200) return this.#refusal(url, answer);
+      const bytes = await readWhole(url, answer, 'list', longestList);
+      const headers = carriedResponseHeaders(upstream, this.#registry.auth);
+      return { kind: 'found', url, link: [upstream['link'] ?? []].flat().join(', '), headers, bytes };
     });
   }
 
   /** Asks only whether the registry would serve this manifest to this client: what is cached is not for everyone. */
-  async headManifest(repository: RepositoryName, digest: Digest, caller: Caller): Promise<ManifestPresence> {
+  async headManifest(
+    repository: RepositoryName,
+    identifier: Identifier,
+    caller: Caller,
+  ): Promise<ManifestPresence> {
     return this.#guarded(async () => {
-      const { answer, url } = await this.#askManifest('HEAD', repository, digest, caller);
+      const endpoint = { kind: 'manifest', repository, identifier } as const;
+      const { answer, url } = await this.#ask('HEAD', endpoint, caller, acceptManifests);
       if (answer.statusCode !== 200 && answer.statusCode !== 404) return this.#refusal(url, answer);
       await answer.body.dump();
       return { kind: answer.statusCode === 200 ? 'found' : 'missing' };
@@ -189,16 +168,35 @@ export class Upstream {
     }
   }
 
-  async #askManifest(
-    method: 'GET' | 'HEAD',
+  async #getManifest(
     repository: RepositoryName,
-    digest: Digest,
+    identifier: Identifier,
     caller: Caller,
+  ): Promise<ManifestAnswer> {
+    return this.#guarded(async () => {
+      const endpoint = { kind: 'manifest', repository, identifier } as const;
+      const { answer, url } = await this.#ask('GET', endpoint, caller, acceptManifests);
+      if (answer.statusCode === 404) {
+        await answer.body.dump();
+        return { kind: 'missing' };
+      }
+      if (answer.statusCode !== 200) return this.#refusal(url, answer);
+      const limit = this.#options.limits.manifestBytes;
+      return { kind: 'found', bytes: await readWhole(url, answer, 'manifest', limit) };
+    });
+  }
+
+  async #ask(
+    method: 'GET' | 'HEAD',
+    endpoint: Extract<Endpoint, { kind: 'manifest' }> | ListEndpoint,
+    caller: Caller,
+    accept: string,
   ): Promise<Answered> {
-    const path = printEndpoint({ kind: 'manifest', repository, identifier: { kind: 'digest', digest } });
-    const headers = manifestRequestHeaders(caller);
+    const { repository } = endpoint;
+    const headers = { ...manifestRequestHeaders(caller), accept };
     const { authorization } = caller;
     const signal = AbortSignal.timeout(this.#options.limits.downloadTimeout);
+    const path = printEndpoint(endpoint);
     return this.#follow({ method, repository, path, headers, authorization, signal }, false);
   }
 
@@ -261,27 +259,29 @@ export class Upstream {
 
   /** Any status that is not what was hoped for. */
   async #refusal(url: URL, answer: Dispatcher.ResponseData): Promise<Refusal> {
-    const { statusCode: status, headers: upstream } = answer;
+    const { statusCode: status } = answer;
     const { auth, name } = this.#registry;
     const fromRegistry = url.origin === this.#origin.origin;
-    if (fromRegistry && (status === 429 || (auth === 'forward' && (status === 401 || status === 403)))) {
-      const headers = carriedResponseHeaders(upstream, auth);
-      delete headers['content-length']; // of an answer to HEAD it would promise a body that does not come
-      return {
-        kind: 'refused',
-        status,
-        headers,
-        body: await readBounded(answer.body, longestRefusal, url.host),
-      };
-    }
+    const isDenial = status === 401 || status === 403;
+    if (fromRegistry && (status === 429 || (auth === 'forward' && isDenial)))
+      return this.#asItSays(url, answer);
     await answer.body.dump({ limit: longestRefusal });
-    if (fromRegistry && (status === 401 || status === 403)) {
+    if (fromRegistry && isDenial) {
       const who = auth === 'anonymous' ? 'anonymous access' : 'the configured account';
       const message = `${url.host} answers ${status} to ${who}: check "auth" of the registry ${name}`;
       throw new DownloadError('unauthorized', message, { status });
     }
     const failure = status >= 500 || status === 429 ? 'outage' : 'protocol';
     throw new DownloadError(failure, `${url.host} answers ${status}`, { status });
+  }
+
+  async #asItSays(
+    { host }: URL,
+    { statusCode: status, headers, body }: Dispatcher.ResponseData,
+  ): Promise<Refusal> {
+    const told = carriedResponseHeaders(headers, this.#registry.auth);
+    delete told['content-length']; // of an answer to HEAD it would promise a body that does not come
+    return { kind: 'refused', status, headers: told, body: await readBounded(body, longestRefusal, host) };
   }
 }
 

@@ -4,6 +4,7 @@ import type { Registry } from '../../config/config.ts';
 import type { ManifestFacts } from '../../oci/manifest.ts';
 import { readManifest } from '../../oci/manifest.ts';
 import type { Digest, RepositoryName } from '../../oci/reference.ts';
+import type { Admissions } from '../auth/admissions.ts';
 import type { Caller } from './headers.ts';
 import type { ManifestAnswer, ManifestPresence, Refusal, Unavailable, Upstream } from './upstream.ts';
 
@@ -36,12 +37,13 @@ export function createManifestCache(bytes: number): ManifestCache {
 
 /**
  * Manifests of one registry, verified before anyone sees a byte. Where the registry's `auth` is `forward`, what is
- * cached is given only after the registry has let this very client in.
+ * cached is given only after the registry has let this very client in, within the last minute.
  */
 export class VerifiedManifests {
   readonly #registry: Registry;
   readonly #upstream: Upstream;
   readonly #cache: ManifestCache;
+  readonly #admissions: Admissions;
   readonly #onCache: (result: 'hit' | 'miss') => void;
   readonly #underWay = new Map<string, Promise<ManifestAnswer>>();
 
@@ -49,11 +51,13 @@ export class VerifiedManifests {
     registry: Registry,
     upstream: Upstream,
     cache: ManifestCache,
+    admissions: Admissions,
     onCache: (result: 'hit' | 'miss') => void,
   ) {
     this.#registry = registry;
     this.#upstream = upstream;
     this.#cache = cache;
+    this.#admissions = admissions;
     this.#onCache = onCache;
   }
 
@@ -79,6 +83,7 @@ export class VerifiedManifests {
         ? { kind: 'mismatch', finding: answer.cause.message }
         : answer;
     }
+    this.#admissions.remember(this.#registry.name, repository, caller.authorization);
     const verified = verify(answer.bytes, digest);
     if (verified.kind === 'mismatch') return verified;
     this.#cache.set(key, verified);
@@ -86,13 +91,14 @@ export class VerifiedManifests {
   }
 
   /** Says whether this very client may have what is cached. */
-  #presence(
-    repository: RepositoryName,
-    digest: Digest,
-    caller: Caller,
-  ): Promise<ManifestPresence> | ManifestPresence {
-    if (this.#registry.auth !== 'forward') return { kind: 'found' };
-    return this.#upstream.headManifest(repository, digest, caller);
+  async #presence(repository: RepositoryName, digest: Digest, caller: Caller): Promise<ManifestPresence> {
+    const { name, auth } = this.#registry;
+    if (auth !== 'forward' || this.#admissions.knows(name, repository, caller.authorization)) {
+      return { kind: 'found' };
+    }
+    const presence = await this.#upstream.headManifest(repository, { kind: 'digest', digest }, caller);
+    if (presence.kind === 'found') this.#admissions.remember(name, repository, caller.authorization);
+    return presence;
   }
 
   /** Concurrent questions share one download, unless each comes with credentials of its own. */
