@@ -1,8 +1,10 @@
-/** The error codes of OCI distribution-spec 1.1, "Error Codes", that tufgate gives, and Docker's UNAVAILABLE. */
+/** The error codes of OCI distribution-spec 1.1, "Error Codes", that tufgate gives, Docker's UNAVAILABLE, and what a notary
+ * says of trust data that it does not have. */
 export type ErrorCode =
   | 'BLOB_UNKNOWN'
   | 'BLOB_UPLOAD_UNKNOWN'
   | 'DENIED'
+  | 'METADATA_NOT_FOUND'
   | 'MANIFEST_UNKNOWN'
   | 'NAME_INVALID'
   | 'NAME_UNKNOWN'

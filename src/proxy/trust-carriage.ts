@@ -149,7 +149,5 @@ function publishingMethods({ push }: Registry, file: string): readonly string[] 
 
 /** As a notary answers for a name that it does not know; to docker it means "not signed". */
 function answerNoTrust(response: ServerResponse, message: string): void {
-  const body = JSON.stringify({ errors: [{ code: 'METADATA_NOT_FOUND', message, detail: null }] });
-  const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
-  response.writeHead(404, headers).end(body);
+  answerError(response, 404, { code: 'METADATA_NOT_FOUND', message });
 }

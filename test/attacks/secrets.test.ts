@@ -137,6 +137,24 @@ async function askAll({ url, port }: Overheard, agent: string): Promise<string> 
       );
     }),
   );
+  const form = new URLSearchParams({
+    grant_type: 'password',
+    username: 'alice',
+    password: secrets['password of a client'],
+    scope: 'repository:forwarded/team/app:pull',
+  });
+  const posted = {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: form.toString(),
+  };
+  const tokens = ['forwarded', 'account'].map(
+    (registry) => `/token${query}&scope=repository:${registry}/team/app:pull`,
+  );
+  asked.push(
+    ask(url, '/token', posted),
+    ...tokens.flatMap((target) => credentials.map((headers) => ask(url, target, { headers }))),
+  );
   const userinfo = `GET http://alice:${secrets['password in a target']}@gate.example/v2/${query} HTTP/1.1\r\nHost: gate.example\r\nConnection: close\r\n\r\n`;
   const broken = `GET /v2/${query} HTTP/1.1\r\nHost: a b\r\nAuthorization: Bearer ${secrets['token of a client']}\r\n\r\n`;
   return (await Promise.all([...asked, exchange(port, userinfo), exchange(port, broken)])).join('\n');
@@ -167,6 +185,18 @@ const troubles: readonly (readonly [string, (world: Canaries) => unknown])[] = [
   [
     'the registries let nobody in',
     ({ registry, account }) => [registry, account].map((one) => one.intercept(() => answer(403))),
+  ],
+  [
+    'a registry asks who the client is, and knows nobody',
+    ({ registry }) =>
+      registry.intercept(() => answer(401, { headers: { 'www-authenticate': 'Basic realm="x"' } })),
+  ],
+  [
+    'a registry sends the client elsewhere',
+    ({ registry }) =>
+      registry.intercept(() =>
+        answer(401, { headers: { 'www-authenticate': 'Bearer realm="https://evil.test/token"' } }),
+      ),
   ],
   [
     'the registries are broken',
