@@ -40,13 +40,19 @@ export interface Challenged {
   readonly body: { dump(): Promise<void> };
 }
 
+/** What a token is to be had for, and on whose way (RFC 9110 §7.6.3): a token server may lead back to us. */
+interface Asked {
+  readonly challenge: Challenge;
+  readonly via: string | undefined;
+}
+
 export class TokenClient {
   readonly #options: TokenClientOptions;
-  readonly #known: LRUCache<string, string, Challenge>;
+  readonly #known: LRUCache<string, string, Asked>;
 
   constructor(options: TokenClientOptions) {
     this.#options = options;
-    this.#known = new LRUCache<string, string, Challenge>({
+    this.#known = new LRUCache<string, string, Asked>({
       max: knownScopes,
       ignoreFetchAbort: true, // Those who wait for a token get it, even if its place is needed for another meanwhile.
       // Concurrent questions for one scope share this one call; a failure is remembered by nobody.
@@ -61,12 +67,13 @@ export class TokenClient {
   /**
    * Sends one request of ours that needs `scope` (`repository:<name>:pull`). `attempt` sends it to the server with the
    * given Authorization, to no other origin; it runs with what the server asked for before, and after a 401 once more
-   * with what its challenge asks for. Gives the last answer, which may be a 401 again. Throws DownloadError if the
+   * with what its challenge asks for; a token server is told `via`. Gives the last answer, which may be a 401 again. Throws DownloadError if the
    * challenge cannot be answered, and what `attempt` throws.
    */
   async authorized<Answer extends Challenged>(
     scope: string,
     attempt: (authorization: string | undefined) => Promise<Answer>,
+    via?: string,
   ): Promise<Answer> {
     const sent = this.#known.get(scope);
     const first = await attempt(sent);
@@ -75,7 +82,7 @@ export class TokenClient {
 
     // Another request may have got a new token while this one was under way.
     if (sent !== undefined && this.#known.get(scope) === sent) this.#known.delete(scope);
-    const context = this.#chosen(first.headers['www-authenticate']);
+    const context = { challenge: this.#chosen(first.headers['www-authenticate']), via };
     const authorization = await this.#known.fetch(scope, { context });
     return attempt(authorization);
   }
@@ -100,9 +107,9 @@ export class TokenClient {
     return challenge;
   }
 
-  async #obtain(scope: string, challenge: Challenge): Promise<{ header: string; lifetime: number }> {
+  async #obtain(scope: string, asked: Asked): Promise<{ header: string; lifetime: number }> {
     const { credentials, server } = this.#options;
-    if (challenge.scheme === 'bearer') return this.#askTokenServer(scope, challenge);
+    if (asked.challenge.scheme === 'bearer') return this.#askTokenServer(scope, asked);
     const credential = await credentials?.credentials(repositoryOf(scope));
     if (credential !== undefined && 'password' in credential) {
       return { header: basic(credential), lifetime: longestLifetime };
@@ -113,7 +120,10 @@ export class TokenClient {
     });
   }
 
-  async #askTokenServer(scope: string, challenge: Challenge): Promise<{ header: string; lifetime: number }> {
+  async #askTokenServer(
+    scope: string,
+    { challenge, via }: Asked,
+  ): Promise<{ header: string; lifetime: number }> {
     const { credentials, dispatcher, timeout } = this.#options;
     const url = this.#tokenServer(challenge.realm ?? '');
     const credential = await credentials?.credentials(repositoryOf(scope));
@@ -123,7 +133,9 @@ export class TokenClient {
     if (scope !== '') asked.set('scope', scope);
     try {
       const signal = AbortSignal.timeout(timeout);
-      const answer = await dispatcher.request({ ...tokenRequest(url, asked, credential), signal });
+      const request = tokenRequest(url, asked, credential);
+      const headers = { ...request.headers, ...(via !== undefined && { via }) };
+      const answer = await dispatcher.request({ ...request, headers, signal });
       if (answer.statusCode !== 200) {
         await answer.body.dump({ limit: longestAnswer, signal });
         throw statusError(url, answer.statusCode);
@@ -220,7 +232,7 @@ function tokenRequest(
   url: URL,
   asked: URLSearchParams,
   credential: Credential | undefined,
-): Dispatcher.RequestOptions {
+): Omit<Dispatcher.RequestOptions, 'headers'> & { readonly headers: Record<string, string> } {
   const headers = { accept: 'application/json', 'accept-encoding': 'identity', 'user-agent': 'tufgate' };
   if (credential !== undefined && 'identityToken' in credential) {
     asked.set('grant_type', 'refresh_token');

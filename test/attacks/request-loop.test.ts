@@ -103,3 +103,18 @@ test('H-45 warm: a chain of proxies is no ring, and what a client writes into Vi
     );
   }
 });
+
+for (const ring of rings) {
+  test(`H-45 cold: ${ring} in a ring: what asks for no repository ends after one round too`, async (t) => {
+    const { world, taps } = await startRing(t, ring, 'forward', 'enforce');
+    for (const target of ['/v2/', '/v2/?ns=reg.test', '/token?scope=repository:team/app:pull']) {
+      const before = taps.map(({ requests }) => requests.length);
+      const answer = await world.proxy.request(target);
+      assert.ok([401, 503].includes(answer.status), `${target}: ${answer.status}`);
+      taps.forEach(({ requests }, index) => {
+        const made = requests.length - (before[index] ?? 0);
+        assert.ok(made <= 1, `${target}: ${made} requests`);
+      });
+    }
+  });
+}

@@ -1,27 +1,30 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { Lab } from './lab/lab.ts';
-import { NotaryClient, startNotaryServer } from './lab/notary.ts';
-import { openSkopeo } from './lab/pulling-client.ts';
-import { gun, registryName, repository, startWorld } from './lab/world.ts';
+import { NotaryClient, startNotaryServer } from './lab/servers/notary.ts';
+import { NodeRoot } from './lab/runtimes/node-root.ts';
+import { openSkopeo } from './lab/runtimes/pulling-client.ts';
+import { gun, repository, startWorld } from './lab/world.ts';
 
 describe('tufgate after kill -9', async () => {
   const lab = await Lab.open();
   after(() => lab.close());
   const world = await startWorld(lab, 'first use');
   const { tufgate, upstream, notaryCable, notary, pki, signed, evil } = world;
-  const client = await openSkopeo(world, `${tufgate.host}/${registryName}`);
+  const node = await NodeRoot.open(lab, 'node');
+  await node.install(tufgate, 'podman');
+  const client = await openSkopeo(lab, world.egress, node.imageSettings);
 
   async function pulls(tag: 'good' | 'oci'): Promise<void> {
-    const { pulled, text } = await client.pull(tag);
+    const { pulled, text } = await client.pull(`${gun}:${tag}`);
     assert.equal(pulled, true, text);
-    assert.ok((await client.records(tag)).includes(signed[tag].digest));
+    assert.ok((await client.records(`${gun}:${tag}`)).includes(signed[tag].digest));
   }
 
   test('a pull that was cut off by it works after the restart, and so do the others', async () => {
     await pulls('good');
     const silent = upstream.silence();
-    const cutOff = client.pull('oci');
+    const cutOff = client.pull(`${gun}:oci`);
     await silent;
     await tufgate.kill9();
     assert.equal((await cutOff).pulled, false);
@@ -46,7 +49,7 @@ describe('tufgate after kill -9', async () => {
     const refusal = await tufgate.refusal(`${repository}/manifests/moved`);
     assert.equal(refusal.status, 403);
     assert.match(refusal.reason, /^(BAD_SIGNATURE|EQUIVOCATION|ROOT_NOT_PINNED)$/);
-    const { pulled, text } = await client.pull('moved');
+    const { pulled, text } = await client.pull(`${gun}:moved`);
     assert.equal(pulled, false, text);
     assert.match(text, /content trust: /);
     const explained = await tufgate.explain(`${gun}:moved`);

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { Dockerd } from './lab/dockerd.ts';
-import { startEgress } from './lab/egress.ts';
+import { Dockerd } from './lab/runtimes/dockerd.ts';
+import { startEgress } from './lab/servers/egress.ts';
 import { Repository } from './lab/images.ts';
 import { Lab } from './lab/lab.ts';
-import { startNotaryServer } from './lab/notary.ts';
+import { startNotaryServer } from './lab/servers/notary.ts';
 import { makePki } from './lab/pki.ts';
-import { startRegistry } from './lab/registry.ts';
-import { Tufgate, type Guarded } from './lab/tufgate.ts';
+import { startRegistry } from './lab/servers/registry.ts';
+import { Tufgate, type Guarded } from './lab/servers/tufgate.ts';
 
 describe('Docker Content Trust of the real docker, served by notary-server', async () => {
   const lab = await Lab.open();
@@ -18,7 +18,7 @@ describe('Docker Content Trust of the real docker, served by notary-server', asy
   const server = await startNotaryServer(lab, pki, 'signer');
   const egress = await startEgress(lab);
   const dockerd = await Dockerd.start(lab, egress);
-  const publisher = await dockerd.publisher(server, pki);
+  const publisher = await dockerd.publisher(pki, server);
   const guarded: Guarded = {
     registry: registry.host,
     upstream: registry.url,
@@ -32,6 +32,11 @@ describe('Docker Content Trust of the real docker, served by notary-server', asy
   const seed = `${registry.host}/seed:v1`;
   await new Repository(registry.url, 'seed').image('v1', 'seed');
   await publisher.docker('pull', seed);
+
+  async function trustedPush(image: string): Promise<void> {
+    const { status, output } = await publisher.trusted('push', image);
+    assert.equal(status, 0, output);
+  }
 
   /** explain says yes with the digest the registry has for the tag, and docker pulls it through tufgate. */
   async function accepts(name: string, tag: string): Promise<void> {
@@ -57,7 +62,7 @@ describe('Docker Content Trust of the real docker, served by notary-server', asy
   test('DOCKER_CONTENT_TRUST=1 docker push signs a tag that is accepted; a plain push of another is not', async () => {
     const plain = `${registry.host}/plain`;
     await publisher.docker('tag', seed, `${plain}:v1`);
-    await publisher.trustedPush(`${plain}:v1`);
+    await trustedPush(`${plain}:v1`);
     await publisher.docker('tag', seed, `${plain}:v2`);
     await publisher.docker('push', `${plain}:v2`);
     await accepts('plain', 'v1');
@@ -78,7 +83,7 @@ describe('Docker Content Trust of the real docker, served by notary-server', asy
   test('a tag whose signature docker revoked is not signed any more', async () => {
     const name = `${registry.host}/revoked`;
     await publisher.docker('tag', seed, `${name}:v1`);
-    await publisher.trustedPush(`${name}:v1`);
+    await trustedPush(`${name}:v1`);
     await accepts('revoked', 'v1');
     await publisher.docker('trust', 'revoke', '--yes', `${name}:v1`);
     await refuses('revoked', 'v1', 'TAG_NOT_SIGNED');

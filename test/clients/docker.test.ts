@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { Lab } from './lab/lab.ts';
-import { openDocker } from './lab/pulling-client.ts';
-import { tellStories } from './lab/stories.ts';
+import { openDocker } from './lab/runtimes/pulling-client.ts';
+import { neverLeft, tellStories } from './lab/stories/stories.ts';
 import { repository, startWorld } from './lab/world.ts';
 
 describe('dockerd through tufgate', async () => {
@@ -10,7 +10,8 @@ describe('dockerd through tufgate', async () => {
   after(() => lab.close());
   const world = await startWorld(lab);
   const { tufgate, upstream } = world;
-  const client = await openDocker(world, tufgate.host);
+  const client = await openDocker(lab, world.egress);
+  const way = { client, by: 'by its name', image: `${tufgate.host}/${repository}` };
 
   // First, because the image store must be empty, and tufgate must not have the manifest yet.
   test('other bytes for the signed digest fail the pull and leave no image, though dockerd would take them', async (t) => {
@@ -18,7 +19,7 @@ describe('dockerd through tufgate', async () => {
     t.after(() => {
       upstream.fault = 'none';
     });
-    const { pulled, text } = await client.pull('tampered');
+    const { pulled, text } = await client.pull(`${way.image}:tampered`);
     assert.equal(pulled, false, text);
     assert.match(text, /content trust: /);
     assert.match(text, /CONTENT_MISMATCH/);
@@ -32,10 +33,19 @@ describe('dockerd through tufgate', async () => {
     t.after(() => {
       upstream.fault = 'none';
     });
-    const { pulled, text } = await client.pull('tampered');
+    const { pulled, text } = await client.pull(`${way.image}:tampered`);
     assert.equal(pulled, false, text);
     assert.deepEqual(await client.dockerd.imageIds(), []);
   });
 
-  tellStories(world, client);
+  tellStories(world, way, world, { refusalCost: 3 });
+
+  test('docker pull --all-tags brings every signed tag and no other', async () => {
+    await client.dockerd.mustDocker('pull', '--all-tags', way.image);
+    const tags = await client.dockerd.mustDocker('images', '--format', '{{.Tag}}', way.image);
+    const named = tags.split('\n').filter((tag) => tag !== '' && tag !== '<none>');
+    assert.deepEqual(named.toSorted(), Object.keys(world.signed).toSorted());
+  });
+
+  neverLeft(world, [world.upstream]);
 });

@@ -1,25 +1,31 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { Lab } from './lab/lab.ts';
-import { openPodman } from './lab/pulling-client.ts';
-import { tellStories } from './lab/stories.ts';
-import { gun, registryName, startWorld } from './lab/world.ts';
+import { NodeRoot } from './lab/runtimes/node-root.ts';
+import { openPodman } from './lab/runtimes/pulling-client.ts';
+import { neverLeft, tellStories } from './lab/stories/stories.ts';
+import { gun, startWorld } from './lab/world.ts';
 
 describe('podman through tufgate', async () => {
   const lab = await Lab.open();
   after(() => lab.close());
   const world = await startWorld(lab);
-  const client = await openPodman(world, `${world.tufgate.host}/${registryName}`);
+  const node = await NodeRoot.open(lab, 'node');
+  await node.install(world.tufgate, 'podman');
+  const client = await openPodman(lab, world.egress, node.imageSettings);
+  const way = { client, by: 'printed', image: gun };
+
+  tellStories(world, way, world, { refusalCost: 2 });
 
   test('a name that begins with the address of tufgate itself works as well, and is refused as well', async () => {
     const image = (tag: string): string => `${world.tufgate.host}/${gun}:${tag}`;
-    const good = await client.podman.pull(image('moved'), '--tls-verify=false');
+    const good = await client.podman.pull(image('moved'), undefined, '--tls-verify=false');
     assert.equal(good.status, 0, good.output);
     assert.ok((await client.podman.records(image('moved'))).includes(world.signed.moved.digest));
-    const bad = await client.podman.pull(image('unsigned'), '--tls-verify=false');
+    const bad = await client.podman.pull(image('unsigned'), undefined, '--tls-verify=false');
     assert.notEqual(bad.status, 0, bad.output);
     assert.match(bad.output, /content trust: .*TAG_NOT_SIGNED/);
   });
 
-  tellStories(world, client);
+  neverLeft(world, [world.upstream]);
 });

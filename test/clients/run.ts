@@ -1,8 +1,10 @@
 // Runs the tests with real clients, a real notary and a real registry: `npm run test:clients`, as root, on Debian.
 // Arguments narrow the run to the files whose path contains one.
 import { spawnSync } from 'node:child_process';
-import { existsSync, globSync } from 'node:fs';
+import { existsSync, globSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { printedTable, tableVariable } from './lab/stories/table.ts';
 
 /** Each program, by its path because another docker may come first on PATH, and the package that brings it. */
 const programs = {
@@ -52,5 +54,10 @@ if (files.length === 0) throw new Error(`no test file matches ${wanted.join(' ')
 // One file at a time: each has daemons of its own, and a machine has few cores.
 // A client that hangs fails its test instead of stopping the run.
 const flags = ['--test', '--test-concurrency=1', '--test-timeout=180000'];
-const run = spawnSync(process.execPath, [...flags, ...files], { stdio: 'inherit' });
+const scratch = mkdtempSync(join(tmpdir(), 'tufgate-table-'));
+const table = join(scratch, 'lines');
+const env = { ...process.env, [tableVariable]: table };
+const run = spawnSync(process.execPath, [...flags, ...files], { stdio: 'inherit', env });
+process.stdout.write(`\n${printedTable(table)}`);
+rmSync(scratch, { recursive: true });
 process.exitCode = run.status ?? 1;

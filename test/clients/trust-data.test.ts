@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import { after, describe, test } from 'node:test';
 import { Repository, type PushedManifest } from './lab/images.ts';
 import { Lab } from './lab/lab.ts';
-import { NotaryClient, startNotaryServer, type ServerKeys } from './lab/notary.ts';
+import { NotaryClient, startNotaryServer, type ServerKeys } from './lab/servers/notary.ts';
 import { makePki } from './lab/pki.ts';
-import { startRegistry } from './lab/registry.ts';
-import { Tufgate, type Guarded } from './lab/tufgate.ts';
+import { startRegistry } from './lab/servers/registry.ts';
+import { Tufgate, type Guarded } from './lab/servers/tufgate.ts';
 
 /** A repository of the lab's registry with three images in it: under `v1`, `v2`, `v3`; nothing is signed yet. */
 interface Fresh {

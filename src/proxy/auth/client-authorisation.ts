@@ -89,7 +89,10 @@ export class ClientAuthorisation {
     registries: readonly Registry[],
   ): Promise<void> {
     // Whoever says who they are is told elsewhere whether that is enough: here nobody knows what for.
-    if (!isAnonymous(request.headers.authorization) || !(await this.#isAsking(registries)))
+    if (
+      !isAnonymous(request.headers.authorization) ||
+      !(await this.#isAsking(registries, request.headers.via))
+    )
       return answerBase(response);
     this.#refuse(response, 401, 'UNAUTHORIZED', 'authentication required', this.#ours(request, route));
   }
@@ -108,12 +111,12 @@ export class ClientAuthorisation {
     };
   }
 
-  async #isAsking(registries: readonly Registry[]): Promise<boolean> {
+  async #isAsking(registries: readonly Registry[], via: string | undefined): Promise<boolean> {
     if (this.#options.config.clients.kind === 'htpasswd' && registries.some(isHeld)) return true;
     const asking = await Promise.all(
       registries
         .flatMap(({ name }) => this.#options.tokens.get(name) ?? [])
-        .map((tokens) => tokens.isAsking()),
+        .map((tokens) => tokens.isAsking(via)),
     );
     return asking.includes(true);
   }
@@ -154,6 +157,8 @@ export class ClientAuthorisation {
         ...(challenge !== undefined && { 'WWW-Authenticate': printChallenge(challenge) }),
         ...(status === 503 && retry),
       },
+      // Of a refused HEAD containerd shows the status line, and nothing else.
+      status === 401 ? undefined : `tufgate: ${message}`,
     );
   }
 }

@@ -5,7 +5,8 @@ import { Agent } from 'undici';
 import type { Limits, Registry } from '../../config/config.ts';
 import type { Credential } from '../../oci/docker-config.ts';
 import { printEndpoint } from '../../oci/endpoint.ts';
-import type { DownloadError } from '../../trust/download-error.ts';
+import { DownloadError } from '../../trust/download-error.ts';
+import { withOurs } from '../upstream/headers.ts';
 import type { Challenged } from '../../trust/token-client.ts';
 import { TokenClient, wireError } from '../../trust/token-client.ts';
 
@@ -39,15 +40,19 @@ export class ClientTokens {
   readonly #origin: URL;
   readonly #timeout: number;
   readonly #retryAfter: number;
+  readonly #hop: string;
   readonly #own: Agent;
   readonly #elsewhere: Agent;
   readonly #clients: LRUCache<string, TokenClient>;
   /** The last `WWW-Authenticate`; `undefined` within: the registry asks for nothing. */
+  #finding: Promise<boolean> | undefined;
   readonly #asked = new LRUCache<'/v2/', { readonly challenge: string | undefined }>({ max: 1 });
 
+  /** `hop`: as what this instance names itself in `Via`. */
   constructor(
     registry: Registry,
     { downloadTimeout: timeout, retryAfter }: Pick<Limits, 'downloadTimeout' | 'retryAfter'>,
+    hop: string,
   ) {
     const { ca } = registry;
     const wire = { headersTimeout: timeout, bodyTimeout: timeout, allowH2: false };
@@ -56,27 +61,37 @@ export class ClientTokens {
     this.#origin = new URL(registry.upstream);
     this.#timeout = timeout;
     this.#retryAfter = retryAfter;
+    this.#hop = hop;
     this.#own = new Agent({ ...wire, connect: { ...connect, ...(ca !== undefined && { ca }) } });
     const anyCa = ca === undefined ? {} : { ca: [...getCACertificates('default'), ca] };
     this.#elsewhere = new Agent({ ...wire, connect: { ...connect, ...anyCa } });
     this.#clients = new LRUCache({ max: rememberedClients, ttl: reuse });
   }
 
-  /** Whether the registry asks clients who they are. One that does not answer may: its clients get to hear of it later. */
-  async isAsking(): Promise<boolean> {
+  /**
+   * Whether the registry asks clients who they are. One that does not say may: its clients get to hear of it later. Takes
+   * the `via` of the client: the question may come back to us.
+   */
+  isAsking(via: string | undefined): Promise<boolean> {
     const known = this.#asked.get('/v2/');
-    if (known !== undefined) return known.challenge !== undefined;
+    if (known !== undefined) return Promise.resolve(known.challenge !== undefined);
+    this.#finding ??= this.#findOut(via).finally(() => (this.#finding = undefined));
+    return this.#finding;
+  }
+
+  async #findOut(via: string | undefined): Promise<boolean> {
     try {
-      const answer = await this.#ping(undefined);
+      const answer = await this.#ping(undefined, via);
       await answer.body.dump();
-      if (answer.statusCode === 401) this.learn([answer.headers['www-authenticate'] ?? []].flat());
-      else this.#asked.set('/v2/', { challenge: undefined }, { ttl: challengeLifetime });
-      return answer.statusCode === 401;
+      const { statusCode: status, headers } = answer;
+      if (status === 401) this.learn([headers['www-authenticate'] ?? []].flat());
+      else if (status === 200) this.#asked.set('/v2/', { challenge: undefined }, { ttl: challengeLifetime });
+      if (status === 200 || status === 401) return status === 401;
     } catch (error) {
       wireError(error, this.#origin.host); // throws what is not the wire's
-      this.#asked.set('/v2/', { challenge: '' }, { ttl: this.#retryAfter });
-      return true;
     }
+    this.#asked.set('/v2/', { challenge: '' }, { ttl: this.#retryAfter });
+    return true;
   }
 
   /** Takes the challenge of any 401 of the registry: what it asks for there, it is asked at first. */
@@ -85,10 +100,11 @@ export class ClientTokens {
     this.#asked.set('/v2/', { challenge: challenges.join(', ') }, { ttl: challengeLifetime });
   }
 
-  /** Takes scopes as text, and who asks; gives what they are granted, or why it could not be found out. */
+  /** Takes scopes as text, who asks, and the `via` of the request; gives what they are granted, or why nobody knows. */
   async token(
     scopes: readonly string[],
     credential: Credential | undefined,
+    via: string | undefined,
   ): Promise<ClientToken | DownloadError> {
     const key = createHash('sha256')
       .update(JSON.stringify(credential ?? null))
@@ -103,12 +119,21 @@ export class ClientTokens {
     }
     let authorization: string | undefined;
     try {
-      const answer = await client.authorized(scope, (header) => {
+      const ours = [via ?? [], `1.1 ${this.#hop}`].flat().join(', ');
+      const attempt = (header: string | undefined): Promise<Pinged> => {
         authorization = header;
-        return this.#attempt(header);
-      });
+        return this.#attempt(header, via);
+      };
+      const answer = await client.authorized(scope, attempt, ours);
       await answer.body.dump();
-      if (answer.statusCode === 401) return this.#forget(key);
+      const { statusCode: status } = answer;
+      if (status === 401) return this.#forget(key);
+      if (status !== 200) {
+        return new DownloadError(
+          status >= 500 ? 'outage' : 'protocol',
+          `${this.#origin.host} answers ${status}`,
+        );
+      }
       const lifetime = Math.max(Math.floor(client.remaining(scope)), shortestLifetime);
       return { kind: 'granted', authorization, lifetime };
     } catch (error) {
@@ -138,21 +163,25 @@ export class ClientTokens {
   }
 
   /** What the registry is known to ask for need not be asked again; whether a password is right, it has to say. */
-  #attempt(authorization: string | undefined): Promise<Pinged> {
+  #attempt(authorization: string | undefined, via: string | undefined): Promise<Pinged> {
     const body = { dump: () => Promise.resolve() };
     if (authorization?.startsWith('Bearer ') === true)
       return Promise.resolve({ statusCode: 200, headers: {}, body });
     const challenge = this.#asked.get('/v2/')?.challenge ?? '';
-    if (authorization !== undefined || challenge === '') return this.#ping(authorization);
+    if (authorization !== undefined || challenge === '') return this.#ping(authorization, via);
     return Promise.resolve({ statusCode: 401, headers: { 'www-authenticate': challenge }, body });
   }
 
-  #ping(authorization: string | undefined): Promise<Pinged> {
+  #ping(authorization: string | undefined, via: string | undefined): Promise<Pinged> {
     return this.#own.request({
       origin: this.#origin.origin,
       path: printEndpoint({ kind: 'base' }),
       method: 'GET',
-      headers: { 'user-agent': 'tufgate', ...(authorization !== undefined && { authorization }) },
+      headers: withOurs(
+        { 'user-agent': 'tufgate', ...(via !== undefined && { via }) },
+        authorization,
+        this.#hop,
+      ),
       signal: AbortSignal.timeout(this.#timeout),
     });
   }

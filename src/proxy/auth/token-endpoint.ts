@@ -124,7 +124,7 @@ export class TokenEndpoint {
       return config.clients.kind === 'htpasswd' ? { ...nothing, authorization: header } : nothing;
     }
     const own = registry && tokens.get(registry.name);
-    return own === undefined ? nothing : own.token(scopes.map(printScope), credential);
+    return own === undefined ? nothing : own.token(scopes.map(printScope), credential, request.headers.via);
   }
 }
 

@@ -6,6 +6,7 @@ import type { RepositoryName } from '../../oci/reference.ts';
 import { credentialSource } from '../../trust/credentials/credential-source.ts';
 import { DownloadError } from '../../trust/download-error.ts';
 import { TokenClient, wireError } from '../../trust/token-client.ts';
+import { withOurs } from './headers.ts';
 
 /** How long a header is used without asking again, in milliseconds: less than the margin that tokens are renewed with. */
 const lifetime = 5_000;
@@ -21,13 +22,15 @@ export class CarriedAuthorization {
   readonly #tokens: TokenClient;
   readonly #hasAccount: boolean;
   readonly #timeout: number;
+  readonly #hop: string;
   readonly #known = new LRUCache<string, { readonly header: string | undefined }>({
     max: rememberedScopes,
     ttl: lifetime,
   });
 
-  /** Takes a registry whose `auth` is not `forward`, and the time for one answer in milliseconds. */
-  constructor(registry: Registry, timeout: number) {
+  /** Takes a registry whose `auth` is not `forward`, the time for one answer in milliseconds, and our own name for `Via`. */
+  constructor(registry: Registry, timeout: number, hop: string) {
+    this.#hop = hop;
     this.#origin = new URL(registry.upstream);
     this.#timeout = timeout;
     this.#hasAccount = typeof registry.auth !== 'string';
@@ -61,7 +64,7 @@ export class CarriedAuthorization {
           origin: this.#origin.origin,
           path: printEndpoint({ kind: 'base' }),
           method: 'GET',
-          headers: { 'user-agent': 'tufgate', ...(authorization !== undefined && { authorization }) },
+          headers: withOurs({ 'user-agent': 'tufgate' }, authorization, this.#hop),
           signal: AbortSignal.timeout(this.#timeout),
         });
       });

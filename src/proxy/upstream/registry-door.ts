@@ -50,8 +50,8 @@ export class RegistryDoor {
     this.passThrough = new PassThrough(registry, { limits, onAnswer, hop });
     this.#admissions = caches.admissions;
     if (registry.auth !== 'forward')
-      this.#ownAuthorization = new CarriedAuthorization(registry, limits.downloadTimeout);
-    else this.tokens = new ClientTokens(registry, limits);
+      this.#ownAuthorization = new CarriedAuthorization(registry, limits.downloadTimeout, hop);
+    else this.tokens = new ClientTokens(registry, limits, hop);
   }
 
   /**

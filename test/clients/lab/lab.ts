@@ -23,6 +23,11 @@ export class Lab {
     return path;
   }
 
+  /** Makes a directory below the lab's that none had before, and gives its path. */
+  async newFolder(name: string): Promise<string> {
+    return await mkdtemp(join(this.dir, `${name}-`));
+  }
+
   /** Runs `undo` when the lab closes; what was started last is undone first. */
   defer(undo: () => Promise<void>): void {
     this.#undo.push(undo);

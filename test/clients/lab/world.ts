@@ -1,12 +1,12 @@
-import { CorruptingRelay } from './corrupting-relay.ts';
-import { startEgress, type Egress } from './egress.ts';
-import { Repository, type PushedManifest } from './images.ts';
+import { CorruptingRelay } from './servers/corrupting-relay.ts';
+import { startEgress, type Egress } from './servers/egress.ts';
 import type { Lab } from './lab.ts';
-import { NotaryClient, startNotaryServer, type NotaryServer } from './notary.ts';
+import { NotaryClient, startNotaryServer, type NotaryServer } from './servers/notary.ts';
 import { makePki, type Pki } from './pki.ts';
-import { startRegistry, type DockerRegistry } from './registry.ts';
-import { Relay } from './relay.ts';
-import { Tufgate } from './tufgate.ts';
+import { publish, type Published } from './published.ts';
+import { startRegistry, type DockerRegistry } from './servers/registry.ts';
+import { Relay } from './servers/relay.ts';
+import { Tufgate } from './servers/tufgate.ts';
 
 /** The name under which the lab's registry is known to tufgate, and in the signed names. */
 export const registryName = 'registry.example';
@@ -15,25 +15,14 @@ export const registryName = 'registry.example';
 export const repository = 'team/app';
 export const gun = `${registryName}/${repository}`;
 
-/** The tags of `team/app`: see `Origin`. */
-export type SignedTag = 'good' | 'oci' | 'moved' | 'tampered' | 'multi';
-
 /** What there is before tufgate comes: all of it real, on loopback. */
-export interface Origin {
+export interface Origin extends Published {
   readonly lab: Lab;
   readonly pki: Pki;
   readonly registry: DockerRegistry;
   readonly notary: NotaryServer;
   readonly signer: NotaryClient;
   readonly egress: Egress;
-  /**
-   * What was signed: `good` is where it was; so is `oci`, in the OCI format; `moved` was then moved to `evil`;
-   * `tampered` is for a test that spoils the registry's answers; `multi` is an index.
-   */
-  readonly signed: Readonly<Record<SignedTag, PushedManifest>>;
-  /** What the registry says for `moved` now, and an image nobody signed, under the tag `unsigned`. */
-  readonly evil: PushedManifest;
-  readonly unsigned: PushedManifest;
 }
 
 /** The origin with tufgate before it. */
@@ -51,23 +40,9 @@ export async function startOrigin(lab: Lab): Promise<Origin> {
   const registry = await startRegistry(lab);
   const notary = await startNotaryServer(lab, pki, 'local');
   const egress = await startEgress(lab);
-
-  const images = new Repository(registry.url, repository);
-  const signed = {
-    good: await images.image('good', 'good'),
-    oci: await images.image('oci', 'oci', 'oci'),
-    moved: await images.image('moved', 'signed'),
-    tampered: await images.image('tampered', 'tampered'),
-    multi: await images.index('multi', 'multi'),
-  };
   const signer = await NotaryClient.open(lab, 'signer', notary, pki);
-  await signer.init(gun);
-  for (const [tag, manifest] of Object.entries(signed)) await signer.addHash(gun, tag, manifest);
-  await signer.publish(gun);
-
-  const evil = await images.image('moved', 'evil');
-  const unsigned = await images.image('unsigned', 'unsigned');
-  return { lab, pki, registry, notary, signer, egress, signed, evil, unsigned };
+  const published = await publish(registry.url, repository, signer, gun);
+  return { lab, pki, registry, notary, signer, egress, ...published };
 }
 
 /** Starts an origin and tufgate, which pins the SPKI of the signer's root key or trusts what it sees first. */

@@ -1,13 +1,13 @@
+import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { get, type IncomingHttpHeaders } from 'node:http';
 import { dirname, join } from 'node:path';
-import { buffer } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import type { Lab } from './lab.ts';
-import { freePort } from './port.ts';
-import { run, startDaemon, untilReady, type Daemon, type Setting } from './process.ts';
+import { ask, type Answer, type Asking } from './ask.ts';
+import type { Lab } from '../lab.ts';
+import { freePort } from '../port.ts';
+import { run, startDaemon, untilReady, type Daemon, type Finished, type Setting } from '../process.ts';
 
 /** What one tufgate of the lab guards: one registry, enforced everywhere, with one notary asked for every pull. */
 export interface Guarded {
@@ -20,12 +20,12 @@ export interface Guarded {
   readonly root: { readonly keys: readonly string[] } | { readonly first_use: true };
 }
 
-/** An answer of tufgate, with the reason phrase that some clients show alone. */
-export interface Answer {
-  readonly status: number;
-  readonly phrase: string;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: Buffer;
+/** What a configuration file says beside its addresses, in the file's own words. */
+export interface Settings {
+  readonly registries: Readonly<Record<string, object>>;
+  readonly rules: readonly object[];
+  readonly notaries: Readonly<Record<string, object>>;
+  readonly [key: string]: unknown;
 }
 
 const explained = z.object({
@@ -50,9 +50,12 @@ const errorBody = z.object({
 export class Tufgate {
   /** `127.0.0.1:port` of the registry API. */
   readonly host: string;
+  readonly port: number;
+  /** The path of its configuration. */
+  readonly file: string;
   readonly #lab: Lab;
   readonly #admin: number;
-  readonly #file: string;
+  readonly #ca: Buffer | undefined;
   readonly #setting: Setting & { readonly cwd: string };
   #daemon: Daemon | undefined;
 
@@ -60,51 +63,55 @@ export class Tufgate {
     lab: Lab,
     ports: { readonly api: number; readonly admin: number },
     setting: Setting & { readonly cwd: string },
+    caFile: string | undefined,
   ) {
+    this.#ca = caFile === undefined ? undefined : readFileSync(caFile);
     this.host = `127.0.0.1:${ports.api}`;
+    this.port = ports.api;
     this.#lab = lab;
     this.#admin = ports.admin;
-    this.#file = join(setting.cwd, 'tufgate.yaml');
+    this.file = join(setting.cwd, 'tufgate.yaml');
     this.#setting = setting;
   }
 
   /** Writes the configuration; nothing runs yet. */
   static async configure(lab: Lab, guarded: Guarded): Promise<Tufgate> {
-    const ports = { api: await freePort(), admin: await freePort() };
-    const cwd = await lab.folder(`tufgate-${ports.api}`);
-    const path = `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`;
-    const tufgate = new Tufgate(lab, ports, { env: { PATH: path, HOME: cwd }, cwd });
-    const config = {
-      listen: tufgate.host,
-      admin: `127.0.0.1:${ports.admin}`,
-      state: `sqlite:${join(cwd, 'state.db')}`,
-      registries: { [guarded.registry]: { upstream: guarded.upstream, auth: 'anonymous' } },
-      default_registry: guarded.registry,
-      notaries: { main: { url: guarded.notary, ca_file: guarded.notaryCaFile, auth: 'anonymous' } },
-      rules: [
-        {
-          match: `${guarded.registry}/**`,
-          mode: 'enforce',
-          notary: 'main',
-          root: guarded.root,
-          check_every: 0,
-        },
-      ],
-    };
-    await writeFile(tufgate.#file, stringify(config));
-    return tufgate;
+    return await Tufgate.#written(lab, () => enforcing(guarded));
   }
 
   /** `configure`, and `tufgate serve` until it is ready. */
   static async start(lab: Lab, guarded: Guarded): Promise<Tufgate> {
-    const tufgate = await Tufgate.configure(lab, guarded);
+    return await Tufgate.startWith(lab, () => enforcing(guarded));
+  }
+
+  /** The same with any settings, made from the `127.0.0.1:port` it will have; `ca` signed its certificate, if any. */
+  static async startWith(lab: Lab, settings: (host: string) => Settings, caFile?: string): Promise<Tufgate> {
+    const tufgate = await Tufgate.#written(lab, settings, caFile);
     await tufgate.serve();
+    return tufgate;
+  }
+
+  static async #written(lab: Lab, settings: (host: string) => Settings, caFile?: string): Promise<Tufgate> {
+    const ports = { api: await freePort(), admin: await freePort() };
+    const cwd = await lab.folder(`tufgate-${ports.api}`);
+    const path = `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`;
+    // As in a system's store of authorities, for the servers that the configuration names.
+    const authority = caFile === undefined ? {} : { NODE_EXTRA_CA_CERTS: caFile };
+    const tufgate = new Tufgate(lab, ports, { env: { PATH: path, HOME: cwd, ...authority }, cwd }, caFile);
+    const config = {
+      listen: tufgate.host,
+      admin: `127.0.0.1:${ports.admin}`,
+      state: `sqlite:${join(cwd, 'state.db')}`,
+      limits: { retry_after: '1s' },
+      ...settings(tufgate.host),
+    };
+    await writeFile(tufgate.file, stringify(config, { aliasDuplicateObjects: false }));
     return tufgate;
   }
 
   /** `tufgate serve`, until /readyz says 200. */
   async serve(): Promise<void> {
-    const args = ['serve', '-c', this.#file];
+    const args = ['serve', '-c', this.file];
     const daemon = await startDaemon(this.#lab, 'tufgate', launcher, args, this.#setting);
     this.#daemon = daemon;
     const url = `http://127.0.0.1:${this.#admin}/readyz`;
@@ -128,9 +135,28 @@ export class Tufgate {
 
   /** GET `/v2/<path>`; throws if nothing answers. */
   async get(path: string): Promise<Answer> {
-    const answer = await ask(`http://${this.host}/v2/${path}`);
+    return await this.ask(`/v2/${path}`);
+  }
+
+  /** One request for a path of the registry API; throws if nothing answers. */
+  async ask(path: string, asking: Omit<Asking, 'ca'> = {}): Promise<Answer> {
+    const url = `${this.origin}${path}`;
+    const answer = await ask(url, this.#ca === undefined ? asking : { ...asking, ca: this.#ca });
     if (answer === undefined) throw new Error(`tufgate does not answer; it said:\n${this.#daemon?.output()}`);
     return answer;
+  }
+
+  /** `http://` or, if it has a certificate, `https://` and the host. */
+  get origin(): string {
+    return `${this.#ca === undefined ? 'http' : 'https'}://${this.host}`;
+  }
+
+  /** How many requests for the registry API it has answered since its start, by its own metric. */
+  async requests(): Promise<number> {
+    const answer = await ask(`http://127.0.0.1:${this.#admin}/metrics`);
+    if (answer?.status !== 200) throw new Error(`/metrics answers ${answer?.status}`);
+    const lines = answer.body.toString().matchAll(/^tufgate_requests_total\{[^}]*\} ([0-9]+)$/gm);
+    return [...lines].reduce((sum, [, count]) => sum + Number(count), 0);
   }
 
   /** The one error of a refused GET `/v2/<path>`: its status and reason; throws if the body is no refusal. */
@@ -156,22 +182,24 @@ export class Tufgate {
 
   /** `tufgate explain IMAGE --json`; throws if it prints no such value. */
   async explain(image: string): Promise<Explained> {
-    const args = ['explain', image, '-c', this.#file, '--json'];
-    const { status, stdout, output } = await run(launcher, args, this.#setting);
+    const { status, stdout, output } = await this.tell('explain', image, '--json');
     if (stdout.trim() === '') throw new Error(`tufgate explain ${image} exited with ${status}:\n${output}`);
     return { ...explained.parse(JSON.parse(stdout)), exit: status };
   }
+
+  /** Any other verb of the program with this configuration, whatever comes of it. */
+  async tell(...args: string[]): Promise<Finished> {
+    return await run(launcher, [...args, '-c', this.file], this.#setting);
+  }
 }
 
-const launcher = join(import.meta.dirname, '../../../bin/tufgate');
+const launcher = join(import.meta.dirname, '../../../../bin/tufgate');
 
-/** One GET on a connection of its own; undefined if nobody listens or the connection breaks. */
-async function ask(url: string): Promise<Answer | undefined> {
-  return await new Promise((resolve, reject) => {
-    const request = get(url, { agent: false }, (response) => {
-      const { statusCode: status = 0, statusMessage: phrase = '', headers } = response;
-      buffer(response).then((body) => resolve({ status, phrase, headers, body }), reject);
-    });
-    request.on('error', () => resolve(undefined));
-  });
+function enforcing({ registry, upstream, notary, notaryCaFile, root }: Guarded): Settings {
+  return {
+    registries: { [registry]: { upstream, auth: 'anonymous' } },
+    default_registry: registry,
+    notaries: { main: { url: notary, ca_file: notaryCaFile, auth: 'anonymous' } },
+    rules: [{ match: `${registry}/**`, mode: 'enforce', notary: 'main', root, check_every: 0 }],
+  };
 }

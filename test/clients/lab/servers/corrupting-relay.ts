@@ -1,19 +1,31 @@
 import { once } from 'node:events';
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
-import type { Lab } from './lab.ts';
-import { freePort, listenOn } from './port.ts';
+import type { Lab } from '../lab.ts';
+import { freePort, listenOn } from '../port.ts';
 
 /** What happens to the registry's answers: see `CorruptingRelay`. */
 export type Fault = 'none' | 'manifests' | 'blobs' | 'silent blobs';
 
+/** A request that came by. */
+export interface Passed {
+  readonly method: string;
+  readonly url: string;
+  readonly authorization: string | undefined;
+  /** Who carried it, or else who made it, as they say: both is tufgate, or a client went round it. */
+  readonly from: string;
+}
+
 /**
- * An HTTP relay to a registry that can spoil what comes back. `manifests` and `blobs`: one bit of each such body is
+ * An HTTP relay to a registry that keeps what it was asked, and can spoil what comes back. `manifests` and `blobs`: one bit of each such body is
  * another, the headers and the length stay. `silent blobs`: a request for a blob gets no answer at all.
  */
 export class CorruptingRelay {
   readonly url: string;
   fault: Fault = 'none';
+  /** The digests of manifests that the registry behind the relay has among its blobs, too. */
+  readonly blobsToo = new Set<string>();
+  readonly passed: Passed[] = [];
   #noticeSilence: () => void = () => undefined;
 
   private constructor(url: string) {
@@ -43,12 +55,20 @@ export class CorruptingRelay {
   }
 
   #carry(target: number, incoming: IncomingMessage, response: ServerResponse): void {
-    const { method, url = '/', headers } = incoming;
+    const { method = '', url = '/', headers } = incoming;
+    this.passed.push({
+      method,
+      url,
+      authorization: headers.authorization,
+      from: headers.via ?? headers['user-agent'] ?? '',
+    });
     if (this.fault === 'silent blobs' && url.includes('/blobs/')) {
       this.#noticeSilence();
       return;
     }
-    const options = { host: '127.0.0.1', port: target, method, path: url, headers, agent: false };
+    const isManifest = [...this.blobsToo].some((digest) => url.includes(`/blobs/${digest}`));
+    const path = isManifest ? url.replace('/blobs/', '/manifests/') : url;
+    const options = { host: '127.0.0.1', port: target, method, path, headers, agent: false };
     const outgoing = request(options, (upstream) => {
       this.#answer(upstream, url, response).catch((error: unknown) => {
         // The registry broke off in the middle: so does this answer.

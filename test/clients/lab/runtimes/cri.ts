@@ -1,7 +1,8 @@
 import { connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2';
 import { connect } from 'node:net';
-import { withoutName } from './images.ts';
+import { withoutName } from '../images.ts';
 import { bytesOf, field, fieldsOf } from './protobuf.ts';
+import type { Login } from '../servers/token-server.ts';
 
 /** The end of a gRPC call: status 0 with the answer's message, or another with the text kubelet would show. */
 export type GrpcAnswer =
@@ -22,11 +23,16 @@ export class CriImages {
     this.#socket = socket;
   }
 
-  /** PullImage: gives the image reference (its id), or how it failed. */
+  /** PullImage, with what an imagePullSecret holds: gives the image reference (its id), or how it failed. */
   async pull(
     image: string,
+    login?: Login,
   ): Promise<{ readonly ref: string } | { readonly status: number; readonly text: string }> {
-    const answer = await this.#call('PullImage', imageSpec(image));
+    const secret = login && field(2, Buffer.concat([field(1, login.username), field(2, login.password)]));
+    const answer = await this.#call(
+      'PullImage',
+      Buffer.concat([imageSpec(image), secret ?? Buffer.alloc(0)]),
+    );
     if (!('message' in answer)) return answer;
     return { ref: strings(answer.message, 1)[0] ?? '' };
   }

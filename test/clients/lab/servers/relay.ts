@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import type { Lab } from './lab.ts';
-import { freePort, listenOn } from './port.ts';
+import type { Lab } from '../lab.ts';
+import { freePort, listenOn } from '../port.ts';
 
 /** A TCP relay: the cable between a client and a server, which can be pulled, put back, and plugged in elsewhere. */
 export class Relay {

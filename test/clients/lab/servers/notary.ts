@@ -4,11 +4,11 @@ import { get } from 'node:https';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { z } from 'zod';
-import type { PushedManifest } from './images.ts';
-import type { Lab } from './lab.ts';
-import { makeSigner, type Pki } from './pki.ts';
-import { accepts, freePort } from './port.ts';
-import { debianPath, mustRun, startDaemon, untilReady, type Setting } from './process.ts';
+import type { PushedManifest } from '../images.ts';
+import type { Lab } from '../lab.ts';
+import { makeSigner, type Pki } from '../pki.ts';
+import { accepts, freePort } from '../port.ts';
+import { debianPath, mustRun, startDaemon, untilReady, type Setting } from '../process.ts';
 
 /** A running notary-server, HTTPS on 127.0.0.1. */
 export interface NotaryServer {
