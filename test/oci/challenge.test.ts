@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parseChallenges } from '../../src/oci/challenge.ts';
+import { parseChallenges, printChallenge } from '../../src/oci/challenge.ts';
 
 test('reads the Bearer challenge of a registry', () => {
   const header =
@@ -94,4 +94,20 @@ test('no text makes the parser throw', () => {
       },
     ),
   );
+});
+
+test('a challenge is printed as it is read', () => {
+  for (const challenge of [
+    {
+      scheme: 'bearer',
+      realm: 'https://gate.example/token?ns=docker.io',
+      service: 'tufgate',
+      scope: 'repository:a:pull',
+    },
+    { scheme: 'bearer', realm: 'a"b\\c', error: 'insufficient_scope' },
+    { scheme: 'basic', realm: 'tufgate' },
+  ] as const) {
+    assert.deepEqual(parseChallenges(printChallenge(challenge)), [challenge]);
+  }
+  assert.throws(() => printChallenge({ scheme: 'basic', realm: 'a\r\nb' }), TypeError);
 });
