@@ -73,7 +73,9 @@ function outcomeOf(
 ): Outcome {
   if (pulled) return digests?.every((digest) => recorded.includes(digest)) === true ? 'ok' : 'bypassed';
   if (text.includes('content trust: ')) return /_UNAVAILABLE/.test(text) ? 'undecided' : 'refused';
-  return /unauthorized|no basic auth|denied|authorization failed|403 Forbidden$/i.test(text)
+  return /unauthorized|no basic auth|denied|authorization failed|a certificate of a client is required/i.test(
+    text,
+  )
     ? 'unauthorized'
     : 'failed';
 }
