@@ -54,7 +54,8 @@ export class NotaryClient {
     } catch (error) {
       if (error instanceof DownloadError) return error;
       // The one thing that is wrong with a file that nobody reads.
-      if (error instanceof RepositoryError) return new DownloadError('too-large', error.message, { cause: error });
+      if (error instanceof RepositoryError)
+        return new DownloadError('too-large', error.message, { cause: error });
       throw error;
     }
   }

@@ -10,7 +10,13 @@ import { gun, tagOf, trustLimits } from '../trust/trust-world.ts';
 const [statePath = '', url = '', rootPin = ''] = process.argv.slice(2);
 const trust = new NotaryTrust({
   notaries: new Map([
-    ['main', new NotaryClient({ name: 'main', url, auth: 'anonymous', tokenRealm: undefined, ca: undefined }, 10_000)],
+    [
+      'main',
+      new NotaryClient(
+        { name: 'main', url, auth: 'anonymous', tokenRealm: undefined, ca: undefined },
+        10_000,
+      ),
+    ],
   ]),
   store: new SqliteTrustStore(statePath),
   verifier: new SignatureVerifier(),

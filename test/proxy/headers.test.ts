@@ -119,10 +119,7 @@ test('the challenge of a registry is the business of a client only where its own
   const challenge = { 'www-authenticate': 'Basic realm="x"' };
   assert.deepEqual(carriedResponseHeaders(challenge, 'forward'), challenge);
   assert.deepEqual(carriedResponseHeaders(challenge, 'anonymous'), {});
-  assert.deepEqual(
-    carriedResponseHeaders(challenge, { username: 'a', password: 'b' }),
-    {},
-  );
+  assert.deepEqual(carriedResponseHeaders(challenge, { username: 'a', password: 'b' }), {});
   assert.deepEqual(blobResponseHeaders(challenge), {});
 });
 

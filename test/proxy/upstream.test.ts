@@ -219,13 +219,19 @@ test('a HEAD says whether this client may have the manifest, and reads nothing',
     response.writeHead(status, { 'content-length': '1234', 'content-type': 'application/json' }).end();
   });
   const upstream = upstreamOf(t, registryAt(origin));
-  assert.deepEqual(await upstream.headManifest(repository, { kind: 'digest', digest }, { authorization: clientToken }), {
-    kind: 'found',
-  });
+  assert.deepEqual(
+    await upstream.headManifest(repository, { kind: 'digest', digest }, { authorization: clientToken }),
+    {
+      kind: 'found',
+    },
+  );
   status = 404;
-  assert.deepEqual(await upstream.headManifest(repository, { kind: 'digest', digest }, { authorization: clientToken }), {
-    kind: 'missing',
-  });
+  assert.deepEqual(
+    await upstream.headManifest(repository, { kind: 'digest', digest }, { authorization: clientToken }),
+    {
+      kind: 'missing',
+    },
+  );
   status = 401;
   assert.deepEqual(await upstream.headManifest(repository, { kind: 'digest', digest }, {}), {
     kind: 'refused',
