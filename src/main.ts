@@ -7,7 +7,7 @@ import { exit } from './cli/output.ts';
 import { explain } from './cli/explain.ts';
 import { schema } from './cli/schema.ts';
 import { serve } from './cli/serve.ts';
-import { trustPin, trustReset, trustShow } from './cli/trust.ts';
+import { trustPin, trustReset, trustRevoke, trustShow } from './cli/trust.ts';
 import { version } from './cli/version.ts';
 import { ConfigError } from './config/load.ts';
 import { StateError } from './trust/trust-store.ts';
@@ -99,6 +99,13 @@ async function run(args: readonly string[]): Promise<number> {
     .action(({ config, root, json, canary }: FileOption & DoctorFlags) =>
       verb(() => doctor(config, { root, json: json === true, canary, write }))(),
     );
+
+  withConfig(
+    trust
+      .command('revoke')
+      .argument('<image@digest>')
+      .description('keep a digest no longer that is not signed any more'),
+  ).action((image: string, options: FileOption) => verb(() => trustRevoke(image, options.config, write))());
 
   program
     .command('schema')

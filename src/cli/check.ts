@@ -16,6 +16,8 @@ export interface CheckOptions {
 export async function check(configPath: string, { online, write }: CheckOptions): Promise<number> {
   const config = loadConfig(configPath, process.env);
   write(`${configPath}: ok: ${summary(config)}\n`);
+  for (const { rule, exception } of expiredExceptions(config, Date.now()))
+    write(`${printable(`${rule}: expired, allows nothing any more: ${exception}`)}\n`);
   if (!online) return exit.ok;
   const { downloadTimeout } = config.limits;
   const answers = await Promise.all([
@@ -33,6 +35,21 @@ export async function check(configPath: string, { online, write }: CheckOptions)
     write(`${printable(`${what}: ${found}`)}\n`);
   }
   return answers.some(({ answer }) => answer instanceof DownloadError) ? exit.undecided : exit.ok;
+}
+
+/** Takes a configuration and the time, in milliseconds since 1970; gives each exception that has ended, by its rule. */
+export function expiredExceptions(
+  { rules }: Pick<Config, 'rules'>,
+  now: number,
+): readonly { readonly rule: string; readonly exception: string }[] {
+  return rules.flatMap((rule) =>
+    ('exceptions' in rule ? rule.exceptions : [])
+      .filter(({ until }) => until <= now)
+      .map(({ reference, digest, until, why }) => ({
+        rule: rule.match,
+        exception: `${[reference, digest].filter(Boolean).join(' ')} until ${new Date(until).toISOString()}: ${why}`,
+      })),
+  );
 }
 
 function summary({ registries, notaries, rules }: Config): string {

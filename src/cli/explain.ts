@@ -44,10 +44,7 @@ export async function explain(
   try {
     const door = court.doors.get(image.registry);
     if (door === undefined) throw new TypeError(`no door to ${image.registry}`);
-    const judgement = await court.judge.judge(image, async (_image, digest, signed) => {
-      const search = await door.children.find(image.repository, digest, signed, {});
-      return search.reach;
-    });
+    const judgement = await court.judge.judge(image, door.evidence.for({}, 'manifest'));
     const { downloadTimeout } = config.limits;
     const upstream = await lookUpstream(door, image, judgement, downloadTimeout);
     if (json) write(`${JSON.stringify(asJson(judgement, upstream))}\n`);
@@ -155,7 +152,28 @@ function asText(judgement: Judgement, upstream: UpstreamView, hasLost: boolean):
 
 function allowedText(verdict: Verdict): string {
   if (verdict.kind !== 'allow') return 'the rule does not judge this pull';
-  return `${verdict.digest} is signed by ${verdict.target.role}`;
+  const { digest, standing } = verdict;
+  switch (standing.kind) {
+    case 'signed':
+      return standing.target.digest === digest
+        ? `${digest} is signed by ${standing.target.role}`
+        : `${digest} stands on ${standing.target.digest}, which is signed by ${standing.target.role}`;
+    case 'kept': {
+      const [ago, left] = [Date.now() - standing.until, standing.keptUntil - Date.now()].map(duration);
+      const what = standing.root === digest ? digest : `${digest} stands on ${standing.root}, which`;
+      return `${what} was signed until ${ago} ago, and is kept for ${left}`;
+    }
+    case 'excepted': {
+      const { until, why } = standing.exception;
+      return `${digest} is not signed; an exception allows it until ${new Date(until).toISOString()}: ${why}`;
+    }
+  }
+}
+
+/** Takes milliseconds; gives them in the largest unit that is not too coarse. */
+function duration(milliseconds: number): string {
+  const minutes = Math.round(milliseconds / 60_000);
+  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
 }
 
 function outcomeOf({ kind }: Verdict): string {

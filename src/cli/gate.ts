@@ -7,23 +7,29 @@ import type { Address, Config } from '../config/config.ts';
 import { Judge } from '../policy/judge.ts';
 import { Admissions } from '../proxy/auth/admissions.ts';
 import { ClientAccess } from '../proxy/auth/client-access.ts';
+import { Drift } from '../proxy/upstream/drift.ts';
 import { Handler } from '../proxy/handler.ts';
 import { PullCount } from '../proxy/pull-count.ts';
 import { PullRecord } from '../proxy/pull-record.ts';
 import { RegistryDoor } from '../proxy/upstream/registry-door.ts';
 import type { Listener } from '../proxy/server.ts';
 import { startServer } from '../proxy/server.ts';
-import { createChildrenCache } from '../proxy/upstream/signed-children.ts';
 import { createManifestCache } from '../proxy/upstream/verified-manifests.ts';
 import type { Log } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { NotaryClient } from '../trust/notary-client.ts';
 import { NotaryTrust } from '../trust/notary-trust.ts';
 import { SqliteTrustStore } from '../trust/sqlite-trust-store.ts';
+import { SqliteContentGraph } from '../trust/state/sqlite-content-graph.ts';
+import { SqliteSignedLedger } from '../trust/state/sqlite-signed-ledger.ts';
+import type { SignedLedger } from '../trust/state/signed-ledger.ts';
 import { StateError } from '../trust/trust-store.ts';
 import type { TrustStore } from '../trust/trust-store.ts';
 import { SignatureVerifier } from '../tuf/key/signature.ts';
 import { version } from './version.ts';
+
+/** For how long what a rule keeps no longer is remembered all the same, in milliseconds: its `keep` may grow. */
+const pruneMargin = 30 * 24 * 3_600_000;
 
 export interface GateOptions {
   readonly log: Log;
@@ -38,6 +44,8 @@ export interface GateOptions {
 export interface Gate {
   readonly address: Address;
   readonly admin: Address;
+  /** Resolves when nothing goes on beside the answers: what was looked at for their sake is counted and logged. */
+  readonly settled: () => Promise<void>;
   /** Lets pulls in flight finish, then closes everything (contract §7). */
   readonly drain: () => Promise<void>;
   /** Closes everything now. */
@@ -51,6 +59,7 @@ export interface Court {
   readonly doors: ReadonlyMap<string, RegistryDoor>;
   readonly notaries: ReadonlyMap<string, NotaryClient>;
   readonly store: TrustStore;
+  readonly ledger: SignedLedger;
   /** As what it is named to every registry, so that a request that comes back is known. */
   readonly hop: string;
   readonly close: () => Promise<void>;
@@ -61,6 +70,9 @@ export function openCourt(config: Config, metrics: Metrics, options: GateOptions
   const { limits } = config;
   const hop = `tufgate-${randomBytes(8).toString('hex')}`;
   const store = options.store ?? new SqliteTrustStore(config.statePath);
+  const graph = new SqliteContentGraph(config.statePath);
+  const ledger = new SqliteSignedLedger(config.statePath);
+  const now = options.now ?? Date.now;
   const verifier = new SignatureVerifier({
     pkcs1v15: config.pkcs1v15,
     onDisagreement: (algorithm) => {
@@ -77,33 +89,37 @@ export function openCourt(config: Config, metrics: Metrics, options: GateOptions
   const trust = new NotaryTrust({
     notaries,
     store,
+    ledger,
     verifier,
     limits,
-    now: options.now ?? Date.now,
+    now,
     onRefresh: (notary, result, seconds) => metrics.trustRefresh(notary, result, seconds),
   });
-  const caches = {
+  const known = {
     manifests: createManifestCache(limits.manifestCacheBytes),
-    children: createChildrenCache(),
+    graph,
+    ledger,
+    now,
     // What ends with time needs a clock that nobody sets; a test sets its own.
     admissions: new Admissions(options.now ?? (() => performance.now())),
   };
   const doors = new Map(
     [...config.registries].map(([name, registry]) => [
       name,
-      new RegistryDoor(registry, limits, caches, metrics, hop),
+      new RegistryDoor(registry, limits, known, metrics, hop),
     ]),
   );
   return {
-    judge: new Judge(config.rules, trust),
+    judge: new Judge(config.rules, trust, now),
     trust,
     doors,
     notaries,
     store,
+    ledger,
     hop,
     async close() {
       await Promise.all([...doors.values(), ...notaries.values()].map((part) => part.close()));
-      await store.close();
+      await Promise.all([store, graph, ledger].map((part) => part.close()));
     },
   };
 }
@@ -118,7 +134,14 @@ export async function startGate(config: Config, options: GateOptions): Promise<G
   const metrics = metricsFor(config);
   const court = openCourt(config, metrics, options);
   const onError = (error: Error): void => options.log.error({ error }, 'unexpected error');
+  const longest = Math.max(0, ...config.rules.map((rule) => ('keep' in rule ? rule.keep : 0)));
+  await court.ledger.prune(Math.max(0, (options.now ?? Date.now)() - longest - pruneMargin));
   const access = new ClientAccess(config.clients);
+  const drift = new Drift({
+    metrics,
+    log: options.log,
+    now: options.now ?? (() => performance.now()),
+  });
   const handler = new Handler({
     config,
     doors: court.doors,
@@ -128,6 +151,7 @@ export async function startGate(config: Config, options: GateOptions): Promise<G
     metrics,
     hop: court.hop,
     record: new PullRecord(metrics, options.log, new PullCount(() => performance.now())),
+    drift,
   });
   let draining = false;
   const readiness = async (): Promise<Readiness> => (draining ? 'draining' : stateReadiness(court.store));
@@ -136,7 +160,9 @@ export async function startGate(config: Config, options: GateOptions): Promise<G
   const closeRest = (): Promise<void> => {
     // Once: a gate that was drained may still be closed.
     handler.close();
-    closed ??= Promise.all([court.close(), access.close()]).then(() => admin?.close());
+    closed ??= Promise.all([court.close(), access.close()])
+      .then(() => drift.settled()) // cut off with the registries' doors
+      .then(() => admin?.close());
     return closed;
   };
   let server: Listener;
@@ -159,6 +185,7 @@ export async function startGate(config: Config, options: GateOptions): Promise<G
   return {
     address: addressOf(server.address),
     admin: addressOf(admin.address),
+    settled: () => drift.settled(),
     async drain() {
       draining = true;
       await server.drain();

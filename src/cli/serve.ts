@@ -1,6 +1,7 @@
 import { getSystemErrorMessage } from 'node:util';
 import type { Address } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
+import { expiredExceptions } from './check.ts';
 import { createLog } from '../telemetry/log.ts';
 import { exit } from './output.ts';
 import { startGate } from './gate.ts';
@@ -45,6 +46,8 @@ export async function serve(configPath: string): Promise<number> {
     },
     'serving',
   );
+  for (const { rule, exception } of expiredExceptions(config, Date.now()))
+    log.warn({ rule, exception }, 'an exception has expired, and allows nothing any more');
   // Its default is to end the process, which is not what whoever sends it to a proxy means.
   process.on('SIGHUP', () =>
     log.warn({}, 'the configuration is read at the start only: restart to apply a change'),

@@ -8,7 +8,9 @@ import { gunOf, ruleFor } from '../policy/rule.ts';
 import type { Rule } from '../policy/rule.ts';
 import { DownloadError } from '../trust/download-error.ts';
 import { NotaryClient } from '../trust/notary-client.ts';
+import { scopeOf } from '../trust/notary-trust.ts';
 import { SqliteTrustStore } from '../trust/sqlite-trust-store.ts';
+import { SqliteSignedLedger } from '../trust/state/sqlite-signed-ledger.ts';
 import type { StoredRecord } from '../trust/trust-store.ts';
 import { StateError } from '../trust/trust-store.ts';
 import { RepositoryError } from '../tuf/error.ts';
@@ -94,9 +96,50 @@ export async function trustReset(
     );
     if (!yes && !(await confirmed(gun))) return exit.refused;
     await store.forget(rule.trust.notary, gun);
+    // What was signed by whoever is not trusted any more is not to be kept either.
+    await withLedger(config, (ledger) => ledger.forget(scopeOf({ ...rule.trust, gun })));
     write(`Forgot ${gun}.\n`);
     return exit.ok;
   });
+}
+
+/** Keeps a digest no longer that is not signed any more, whatever the rule's `keep` says; gives the exit status. Throws
+ * ConfigError and StateError. */
+export async function trustRevoke(text: string, configPath: string, write: Write): Promise<number> {
+  const subject = subjectOf(text, configPath);
+  if (subject === undefined) return exit.usage;
+  const { config, image, rule, gun } = subject;
+  if (image.identifier.kind !== 'digest') {
+    process.stderr.write('tufgate: revoke takes a digest: IMAGE@sha256:…\n');
+    return exit.usage;
+  }
+  const { digest } = image.identifier;
+  const outcome = await withLedger(config, (ledger) =>
+    ledger.revoke(scopeOf({ ...rule.trust, gun }), digest),
+  );
+  switch (outcome) {
+    case 'revoked':
+      write(`${digest} of ${gun} is kept no longer.\n`);
+      return exit.ok;
+    case 'still-signed':
+      write(`${digest} of ${gun} is signed: take its tag away first (docker trust revoke, notary remove).\n`);
+      return exit.refused;
+    case 'unknown':
+      write(`${digest} of ${gun} was never seen signed: nothing keeps it.\n`);
+      return exit.refused;
+  }
+}
+
+async function withLedger<Result>(
+  { statePath }: Config,
+  use: (ledger: SqliteSignedLedger) => Promise<Result>,
+): Promise<Result> {
+  const ledger = new SqliteSignedLedger(statePath);
+  try {
+    return await use(ledger);
+  } finally {
+    await ledger.close();
+  }
 }
 
 async function loadEvenDamaged(

@@ -80,6 +80,8 @@ function toRule(rule: ConfigTree['rules'][number]): Rule {
     mode: rule.mode,
     digests: rule.digests,
     tags: rule.tags,
+    keep: rule.keep,
+    exceptions: rule.exceptions,
     trust: {
       notary: rule.notary,
       gunTemplate: rule.gun,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isRegistryName, parseRepositoryName } from '../oci/reference.ts';
+import type { Exception } from '../policy/standing.ts';
 import type { RootPin } from '../trust/root-pin.ts';
 import type { Clients } from './config.ts';
 import type { Files } from './files.ts';
@@ -10,12 +11,15 @@ import {
   durationWanted,
   readAddress,
   readBaseUrl,
+  readDigest,
   readDuration,
   readGunTemplate,
+  readInstant,
   readMatch,
   readOrigin,
   readSize,
   readStatePath,
+  readTag,
   readTokenRealm,
   readUsername,
   sizePattern,
@@ -169,6 +173,25 @@ function roots(files: Files) {
     });
 }
 
+const listOfExceptions = z.array(
+  z
+    .strictObject({
+      reference: text(readTag).optional().describe('The tag'),
+      digest: text(readDigest)
+        .optional()
+        .describe('What the tag then means, or what may be pulled by digest'),
+      until: text(readInstant).describe('When it ends'),
+      why: z.string().min(1, 'must say why').max(500, 'must be at most 500 characters'),
+    })
+    .transform((exception, context): Exception => {
+      const { reference, digest, until, why } = exception;
+      if (reference === undefined && digest === undefined) {
+        context.addIssue({ code: 'custom', message: 'must have a reference, a digest or both' });
+      }
+      return { reference, digest, until, why };
+    }),
+);
+
 function rules(files: Files) {
   const match = text(readMatch).describe('Exact name, * for one segment, trailing /** for everything below');
   return z.discriminatedUnion('mode', [
@@ -180,6 +203,10 @@ function rules(files: Files) {
       root: roots(files),
       signers: listOf(signer).prefault([]),
       digests: z.enum(['signed', 'any']).prefault('signed').describe('What may be pulled by digest'),
+      keep: duration().prefault(0).describe('How long a digest may be pulled after its tag moved on'),
+      exceptions: listOfExceptions
+        .prefault([])
+        .describe('Break glass: what may be pulled although it is not signed'),
       tags: z.enum(['signed', 'all']).prefault('signed').describe('What the list of tags shows'),
       check_every: duration().prefault('60s').describe('Ask the notary again after this long'),
       outage_grace: duration()

@@ -1,4 +1,6 @@
 import { isIP } from 'node:net';
+import type { Digest, Tag } from '../oci/reference.ts';
+import { parseDigest, parseTag } from '../oci/reference.ts';
 import { parsePattern } from '../policy/pattern.ts';
 import type { Address } from './config.ts';
 
@@ -31,6 +33,28 @@ export function readSize(text: string): Reading<number> {
     return { problem: 'must be a size: a whole number of B, KiB, MiB or GiB, such as "64KiB"' };
   const value = Number(written[1]) * bytes[written[2] as keyof typeof bytes];
   return value >= 1 && value <= largestSize ? { value } : { problem: 'must be from 1B to 1GiB' };
+}
+
+/** Takes a tag; gives it. */
+export function readTag(text: string): Reading<Tag> {
+  const value = parseTag(text);
+  return value === undefined ? { problem: 'must be a tag, such as "v1.2"' } : { value };
+}
+
+/** Takes a digest; gives it. */
+export function readDigest(text: string): Reading<Digest> {
+  const value = parseDigest(text);
+  return value === undefined ? { problem: 'must be a digest: sha256: and 64 hexadecimal digits' } : { value };
+}
+
+/** Takes an instant of RFC 3339 in UTC; gives milliseconds since 1970. */
+export function readInstant(text: string): Reading<number> {
+  const value = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$/.test(text)
+    ? Date.parse(text)
+    : NaN;
+  // `Date` takes the 30th of February for the 2nd of March.
+  const isReal = !Number.isNaN(value) && new Date(value).toISOString().startsWith(text.slice(0, -1));
+  return isReal ? { value } : { problem: 'must be an instant in UTC, such as "2026-12-31T00:00:00Z"' };
 }
 
 /** Takes `host:port` or `[IPv6]:port`; gives the address to listen on. Port 0 lets the system choose. */

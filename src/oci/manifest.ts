@@ -8,15 +8,22 @@ export interface ManifestFacts {
   readonly mediaType: ManifestMediaType;
   readonly kind: ManifestKind;
   readonly children: readonly ManifestChild[];
+  /** Config and layers; none of an index. */
+  readonly blobs: readonly Descriptor[];
   /** Whether it is for tools alone, and no runtime can run it. Of an index: whether it says so of all below it. */
   readonly isArtifact: boolean;
   /** What it says it is about (image-spec, "subject"): a signature says so of what it signs. */
   readonly subject: Digest | undefined;
 }
 
-/** `kind` is what the index says of the child; undefined for a media type that is no runtime's. */
-export interface ManifestChild {
+/** What a manifest says of what stands below it (image-spec, "Descriptor"). `size` is in bytes; undefined if it says none
+ * that can be. */
+export interface Descriptor {
   readonly digest: Digest;
+  readonly size: number | undefined;
+}
+/** `kind` is what the index says of the child; undefined for a media type that is no runtime's. */
+export interface ManifestChild extends Descriptor {
   readonly kind: ManifestKind | undefined;
 }
 
@@ -36,7 +43,8 @@ export function readManifest(bytes: Uint8Array): ManifestFacts | undefined {
   if (children === undefined) return undefined;
   const isArtifact = kind === 'index' ? isArtifactIndex(body) : isArtifactManifest(body);
   const subject = digestIn(body['subject']);
-  return { mediaType: mediaType as ManifestMediaType, kind, children, isArtifact, subject };
+  const blobs = kind === 'index' ? [] : readBlobs(body);
+  return { mediaType: mediaType as ManifestMediaType, kind, children, blobs, isArtifact, subject };
 }
 
 const ociName: Record<ManifestKind, string> = { index: 'index', image: 'manifest' };
@@ -124,6 +132,23 @@ function digestIn(descriptor: unknown): Digest | undefined {
   return typeof digest === 'string' ? parseDigest(digest) : undefined;
 }
 
+/** A descriptor that cannot be read leads nowhere: what it means may not be pulled. */
+function readBlobs({ config, layers }: Record<string, unknown>): Descriptor[] {
+  const listed: readonly unknown[] = [
+    config,
+    ...(Array.isArray(layers) ? (layers as readonly unknown[]) : []),
+  ];
+  return listed.flatMap((descriptor) => {
+    const digest = digestIn(descriptor);
+    return digest === undefined ? [] : [{ digest, size: sizeIn(descriptor) }];
+  });
+}
+
+function sizeIn(descriptor: unknown): number | undefined {
+  const { size } = isObject(descriptor) ? descriptor : {};
+  return typeof size === 'number' && Number.isSafeInteger(size) && size >= 0 ? size : undefined;
+}
+
 function readChildren(value: unknown): ManifestChild[] | undefined {
   if (!Array.isArray(value)) return undefined;
   const children: ManifestChild[] = [];
@@ -131,7 +156,8 @@ function readChildren(value: unknown): ManifestChild[] | undefined {
     const { mediaType } = isObject(descriptor) ? descriptor : {};
     const digest = digestIn(descriptor);
     if (digest === undefined) return undefined;
-    children.push({ digest, kind: typeof mediaType === 'string' ? manifestKind(mediaType) : undefined });
+    const kind = typeof mediaType === 'string' ? manifestKind(mediaType) : undefined;
+    children.push({ digest, size: sizeIn(descriptor), kind });
   }
   return children;
 }

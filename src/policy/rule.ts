@@ -1,5 +1,6 @@
 import type { TrustAnchor } from '../trust/trust.ts';
 import type { Pattern } from './pattern.ts';
+import type { Exception } from './standing.ts';
 import { compareSpecificity, matches, parsePattern } from './pattern.ts';
 
 export type Mode = 'enforce' | 'audit' | 'allow' | 'deny';
@@ -14,9 +15,15 @@ export type Rule =
       readonly mode: 'enforce' | 'audit';
       readonly digests: 'signed' | 'any';
       readonly tags: 'signed' | 'all';
+      /** How long a digest may be pulled after its tag moved on, in milliseconds. */
+      readonly keep: number;
+      readonly exceptions: readonly Exception[];
       readonly trust: TrustTerms;
     }
   | { readonly match: string; readonly mode: 'allow' | 'deny' };
+
+/** A rule that judges. */
+export type JudgingRule = Extract<Rule, { readonly mode: 'enforce' | 'audit' }>;
 
 /** Takes the rules and a repository; gives the most specific rule that covers it, whatever their order, or undefined. */
 export function ruleFor(rules: readonly Rule[], registry: string, repository: string): Rule | undefined {

@@ -1,13 +1,14 @@
 import type { Digest, ImageReference, RepositoryReference } from '../oci/reference.ts';
 import { printReference } from '../oci/reference.ts';
-import type { SignedTarget, TrustAnswer, VerifiedRole } from '../trust/trust.ts';
+import type { TrustAnswer, VerifiedRole } from '../trust/trust.ts';
 import type { RepositoryErrorCode } from '../tuf/error.ts';
 import type { DenyReason, NotFoundReason, UnavailableReason } from './reason.ts';
 import type { Rule } from './rule.ts';
+import type { Standing } from './standing.ts';
 
 /** What is done with a pull. After it nobody resolves the name again: an allowed pull is of `digest`. */
 export type Verdict =
-  | { readonly kind: 'allow'; readonly digest: Digest; readonly target: SignedTarget }
+  | { readonly kind: 'allow'; readonly digest: Digest; readonly standing: Standing }
   /** The rule does not judge: `allow`, or `digests: any`. */
   | { readonly kind: 'unjudged' }
   | Refused;
@@ -27,7 +28,7 @@ export function decide(image: ImageReference, rule: Rule, gun: string, answer: T
       return {
         kind: 'allow',
         digest: image.identifier.kind === 'digest' ? image.identifier.digest : answer.digest,
-        target: answer,
+        standing: { kind: 'signed', target: answer },
       };
     case 'unsigned':
       return unsigned(image, rule, gun, answer);
@@ -115,6 +116,16 @@ export function contentMissing(image: ImageReference, digest: Digest): Refused {
   return { kind: 'not-found', reason: 'CONTENT_MISSING', message };
 }
 
+/** The state could not be asked what stands on what. */
+export function stateUnavailable(image: RepositoryReference, finding: string): Distrusted {
+  return unavailable(
+    image,
+    'STATE_UNAVAILABLE',
+    finding,
+    'see to the state database; it is never started afresh',
+  );
+}
+
 /** The registry could not be asked. */
 export function upstreamUnavailable(image: ImageReference, finding: string): Refused {
   return unavailable(image, 'UPSTREAM_UNAVAILABLE', finding, 'try again when the registry answers');
@@ -125,12 +136,7 @@ function couldNotDecide(
   cause: Extract<TrustAnswer, { kind: 'unavailable' }>['cause'],
 ): Distrusted {
   if (cause.name === 'StateError') {
-    return unavailable(
-      image,
-      'STATE_UNAVAILABLE',
-      cause.message,
-      'see to the state database; it is never started afresh',
-    );
+    return stateUnavailable(image, cause.message);
   }
   if (cause.failure === 'unauthorized') {
     return unavailable(

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { readManifest } from '../oci/manifest.ts';
-import type { ImageReference, Tag } from '../oci/reference.ts';
+import type { Digest, ImageReference, Tag } from '../oci/reference.ts';
 import { isAttachmentTag, sha256Digest } from '../oci/reference.ts';
 import type { Judgement } from '../policy/judge.ts';
 import { upstreamUnavailable } from '../policy/verdict.ts';
@@ -13,6 +13,8 @@ import type { RegistryDoor } from './upstream/registry-door.ts';
 
 export interface AttachmentRequest {
   readonly response: ServerResponse;
+  /** Takes the digest of an artifact; finds out, and remembers, whether it and its blobs may be pulled by digest. */
+  readonly vouch: (digest: Digest) => Promise<unknown>;
   readonly door: RegistryDoor;
   readonly caller: Caller;
   readonly view: ClientView;
@@ -31,7 +33,7 @@ export function attachmentTag({ identifier }: ImageReference): Tag | undefined {
 export async function answerAttachment(
   judgement: Judgement,
   tag: Tag,
-  { response, door, caller, view }: AttachmentRequest,
+  { response, vouch, door, caller, view }: AttachmentRequest,
   retryAfter: number,
 ): Promise<Pick<PullEnd, 'refused' | 'served'>> {
   const { image, rule } = judgement;
@@ -65,6 +67,8 @@ export async function answerAttachment(
         return unserved;
       }
       const digest = sha256Digest(createHash('sha256').update(bytes).digest());
+      // Its blobs are asked for next.
+      if (facts.kind === 'image' && facts.subject !== undefined) await vouch(digest);
       answerManifest(response, digest, { kind: 'found', bytes, facts }, undefined);
       return {
         refused: undefined,

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream/promises';
 import type { Config, Registry } from '../config/config.ts';
 import type { Endpoint } from '../oci/endpoint.ts';
 import type { RepositoryName } from '../oci/reference.ts';
@@ -9,14 +8,16 @@ import type { Verdict } from '../policy/verdict.ts';
 import { DownloadError } from '../trust/download-error.ts';
 import type { NotaryClient } from '../trust/notary-client.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { answerAsUpstream, answerBase, answerError, answerUncovered, retryAfterSeconds } from './answer.ts';
+import { answerBase, answerError, answerUncovered, retryAfterSeconds } from './answer.ts';
 import type { ClientAccess } from './auth/client-access.ts';
 import { ClientAuthorisation } from './auth/client-authorisation.ts';
 import { TokenEndpoint } from './auth/token-endpoint.ts';
 import type { Caller } from './upstream/headers.ts';
-import { blobRequestHeaders, hasPassed } from './upstream/headers.ts';
+import { hasPassed } from './upstream/headers.ts';
 import type { ClientView } from './upstream/location.ts';
 import { answerReferrers, answerTags } from './lists.ts';
+import { BlobPull } from './blob-pull.ts';
+import type { Drift } from './upstream/drift.ts';
 import { ManifestPull } from './manifest-pull.ts';
 import type { PullRecord } from './pull-record.ts';
 import type { RegistryDoor } from './upstream/registry-door.ts';
@@ -35,6 +36,7 @@ export interface HandlerOptions {
   readonly judge: Judge;
   readonly metrics: Metrics;
   readonly record: PullRecord;
+  readonly drift: Drift;
   /** As what this instance names itself in `Via`. */
   readonly hop: string;
 }
@@ -72,6 +74,7 @@ export class Handler {
   readonly #token: TokenEndpoint;
   readonly #trust: TrustCarriage;
   readonly #pull: ManifestPull;
+  readonly #blob: BlobPull;
 
   constructor(options: HandlerOptions) {
     const { config, doors, access } = options;
@@ -83,7 +86,8 @@ export class Handler {
     this.#authorisation = new ClientAuthorisation({ config, tokens, access });
     this.#token = new TokenEndpoint({ config, tokens, access }, this.#router);
     this.#trust = new TrustCarriage({ ...options, router: this.#router, authorisation: this.#authorisation });
-    this.#pull = new ManifestPull(options.judge, options.record, config.limits.retryAfter);
+    this.#pull = new ManifestPull(options.judge, options.record, options.drift, config.limits.retryAfter);
+    this.#blob = new BlobPull(options.judge, options.record, config.limits.retryAfter);
   }
 
   /** Keeps no connection of its own after this. */
@@ -155,6 +159,7 @@ export class Handler {
     if (endpoint.kind === 'manifest' && !isPush) {
       return this.#pull.answer(asked, endpoint, (extraHeaders) => this.#carry(asked, extraHeaders));
     }
+    if (endpoint.kind === 'blob' && !isPush) return this.#blob.answer(asked, endpoint);
     const coverage = this.#coverage(door, endpoint.repository);
     const { retryAfter } = this.#options.config.limits;
     if (endpoint.kind === 'referrers') {
@@ -166,7 +171,6 @@ export class Handler {
       const pullable = this.#options.judge.pullableTags({ registry: door.registry.name, repository });
       if (pullable !== undefined) return answerTags(asked, endpoint, pullable, retryAfter);
     }
-    if (endpoint.kind === 'blob' && !isPush) return this.#blob(asked, endpoint);
     if (endpoint.kind !== 'uploads') return this.#carry(asked);
     const isServed = (repository: RepositoryName): boolean =>
       this.#coverage(door, repository).kind === 'unjudged';
@@ -209,37 +213,6 @@ export class Handler {
       extraHeaders,
       ...view,
     });
-  }
-
-  async #blob(
-    { request, response, door, caller, view }: Asked,
-    { repository, digest }: Extract<Endpoint, { kind: 'blob' }>,
-  ): Promise<void> {
-    const gone = new AbortController();
-    response.once('close', () => gone.abort());
-    const answer = await door.upstream.blob(repository, digest, {
-      method: request.method === 'HEAD' ? 'HEAD' : 'GET',
-      headers: blobRequestHeaders(request.headers),
-      authorization: caller.authorization,
-      signal: gone.signal,
-    });
-    switch (answer.kind) {
-      case 'refused':
-        return answerAsUpstream(response, answer, view);
-      case 'unavailable':
-        return this.#unavailable(response, answer.cause);
-      case 'redirect':
-        response.writeHead(answer.status, { Location: answer.location, 'Content-Length': 0 }).end();
-        return;
-      case 'answer':
-        response.writeHead(answer.status, answer.headers);
-        try {
-          await pipeline(answer.body, response);
-        } catch (error) {
-          // One side left; pipeline has cut the other, so that no client takes a part for the whole.
-          if (!(error instanceof Error) || !('code' in error)) throw error;
-        }
-    }
   }
 
   #unavailable(response: ServerResponse, cause: DownloadError): void {

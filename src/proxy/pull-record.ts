@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Digest } from '../oci/reference.ts';
+import type { ImageReference } from '../oci/reference.ts';
 import { printIdentifier } from '../oci/reference.ts';
 import type { Judgement } from '../policy/judge.ts';
 import type { Refused } from '../policy/verdict.ts';
@@ -48,6 +49,9 @@ export class PullRecord {
     }
     if (!isFirst) return;
     const reason = end.refused?.reason;
+    const standing = end.judgement.verdict.kind === 'allow' ? end.judgement.verdict.standing : undefined;
+    const exception = standing?.kind === 'excepted' ? standing.exception : undefined;
+    if (exception !== undefined && rule !== undefined) this.#metrics.exceptionUsed(rule.match);
     this.#metrics.pull({ registry: image.registry, mode: rule?.mode ?? 'none', verdict, reason });
     const fields = {
       verdict,
@@ -61,6 +65,9 @@ export class PullRecord {
       mode: rule?.mode,
       role: answer?.kind === 'signed' ? answer.role : undefined,
       shadowed: answer?.kind === 'signed' ? answer.shadowed : undefined,
+      keptUntil: standing?.kind === 'kept' ? new Date(standing.keptUntil).toISOString() : undefined,
+      exception: exception?.why,
+      exceptionUntil: exception === undefined ? undefined : new Date(exception.until).toISOString(),
       outage: answer?.kind === 'signed' ? answer.outage?.message : undefined,
       message: end.refused?.message,
       cause: causeOf(end.judgement),
@@ -70,8 +77,16 @@ export class PullRecord {
       agent: request.headers['user-agent']?.slice(0, 200),
       seconds: Math.round(seconds * 1000) / 1000,
     };
-    if (end.refused === undefined) this.#log.info(fields, 'pull');
+    if (end.refused === undefined && exception === undefined) this.#log.info(fields, 'pull');
     else this.#log.warn(fields, 'pull');
+  }
+
+  /** A part of a blob left: a range, which has no digest to be compared with. */
+  unverified(request: IncomingMessage, { registry, repository, identifier }: ImageReference): void {
+    const client = request.socket.remoteAddress;
+    const { range } = request.headers;
+    const reference = printIdentifier(identifier);
+    this.#log.info({ registry, repository, reference, range, verified: false, client }, 'part of a blob');
   }
 }
 
@@ -79,10 +94,10 @@ function verdictOf({ judgement, refused, status }: PullEnd): PullVerdict {
   const isAudit = judgement.rule?.mode === 'audit';
   if (refused?.kind === 'deny') return isAudit ? 'would_deny' : 'deny';
   if (refused?.kind === 'unavailable') return 'unavailable';
+  // An exception is no yes of trust.
+  if (judgement.verdict.kind !== 'allow' || judgement.verdict.standing.kind === 'excepted') return 'unjudged';
   // Signed, but lost by the registry, or refused by it: trust said yes.
-  if (judgement.verdict.kind === 'allow')
-    return refused === undefined && status >= 400 ? 'unjudged' : 'allow';
-  return 'unjudged';
+  return refused === undefined && status >= 400 ? 'unjudged' : 'allow';
 }
 
 /** What the short message may have left out. */

@@ -72,6 +72,16 @@ export class Metrics {
     ['registry'],
   );
   readonly #cache = this.#counter('cache_requests_total', 'Questions to the caches.', ['cache', 'result']);
+  readonly #drift = this.#counter(
+    'tag_drift_total',
+    'Times that a registry meant something else by a signed tag than what is signed.',
+    ['registry'],
+  );
+  readonly #exceptions = this.#counter(
+    'exceptions_used_total',
+    'Pulls that an exception of a rule allowed.',
+    ['rule'],
+  );
   readonly #disagreements = this.#counter(
     'signature_disagreements_total',
     'Signatures that two independent implementations judged differently. Any is an alarm.',
@@ -89,7 +99,10 @@ export class Metrics {
       registers: [this.#registry],
     }).set({ version: options.version, node: process.versions.node }, 1);
     // A rate over a series that first appears with its first refusal misses that refusal: start these at 0.
-    for (const registry of this.#registries) this.#presetPulls(registry);
+    for (const registry of this.#registries) {
+      this.#presetPulls(registry);
+      this.#drift.inc({ registry }, 0);
+    }
   }
 
   /** Counts one pull: HEAD and GET of one reference are one, see `PullCount`. */
@@ -117,6 +130,16 @@ export class Metrics {
     const notary = known(this.#notaries, notaryName);
     this.#refreshes.inc({ notary, result });
     this.#refreshDuration.observe({ notary }, seconds);
+  }
+
+  /** Counts one tag that a registry means something else by than what is signed. */
+  tagDrift(registryName: string): void {
+    this.#drift.inc({ registry: known(this.#registries, registryName) });
+  }
+
+  /** Counts one pull that an exception allowed; `rule` is the rule's `match`. */
+  exceptionUsed(rule: string): void {
+    this.#exceptions.inc({ rule });
   }
 
   /** Counts one request to a registry: its status, or `error` where none came; how long it took, in seconds. */

@@ -6,6 +6,7 @@ import type { SignatureVerifier } from '../tuf/key/signature.ts';
 import type { VerifiedRepository } from '../tuf/verified-repository.ts';
 import { DownloadError } from './download-error.ts';
 import type { NotaryClient } from './notary-client.ts';
+import type { SignedLedger } from './state/signed-ledger.ts';
 import type { SignedTargets, TrustAnchor, TrustAnswer, TrustFailure, TrustSource } from './trust.ts';
 import type { Verification } from './trust-answer.ts';
 import { allSigned, answerTag } from './trust-answer.ts';
@@ -17,6 +18,7 @@ import { update, verifyStored } from './updater.ts';
 export interface NotaryTrustOptions {
   readonly notaries: ReadonlyMap<string, NotaryClient>;
   readonly store: TrustStore;
+  readonly ledger: SignedLedger;
   readonly verifier: SignatureVerifier;
   readonly limits: UpdateLimits & { readonly retryAfter: number };
   /** Milliseconds since 1970. */
@@ -37,6 +39,7 @@ type Outcome = Verification | TrustFailure;
 /** What may be kept of verified repositories, in bytes of their files; the parsed form is a few times as large. */
 const rememberedBytes = 128 * 1024 * 1024;
 const failureBytes = 1024;
+const rememberedScopes = 10_000;
 const conflictTries = 10;
 
 /** Trust from Notary servers: fresh within `checkEvery`, on disk before it is given, one refresh at a time for a GUN. */
@@ -44,6 +47,9 @@ export class NotaryTrust implements TrustSource {
   readonly #options: NotaryTrustOptions;
   readonly #known = new LRUCache<string, Known>({ maxSize: rememberedBytes, sizeCalculation: sizeOf });
   readonly #underWay = new Map<string, Promise<Outcome>>();
+  readonly #listings = new WeakMap<VerifiedRepository, SignedTargets>();
+  /** What the ledger was told last, by scope. */
+  readonly #observed = new LRUCache<string, string>({ max: rememberedScopes });
 
   constructor(options: NotaryTrustOptions) {
     this.#options = options;
@@ -56,7 +62,17 @@ export class NotaryTrust implements TrustSource {
 
   async signedTargets(anchor: TrustAnchor): Promise<SignedTargets | TrustFailure> {
     const outcome = await this.#current(anchor);
-    return outcome.kind === 'verified' ? allSigned(outcome, anchor.signers) : outcome;
+    return outcome.kind === 'verified' ? this.#listed(anchor, outcome) : outcome;
+  }
+
+  /** Made once for each repository that was verified: some have thousands of tags, and each blob asks. */
+  #listed(anchor: TrustAnchor, verification: Verification): SignedTargets {
+    const known = this.#listings.get(verification.repository);
+    const scope = scopeOf(anchor);
+    if (known?.scope === scope && verification.outage === undefined) return known;
+    const listed = allSigned(verification, anchor.signers, scope);
+    if (verification.outage === undefined) this.#listings.set(verification.repository, listed);
+    return listed;
   }
 
   /** What is verified of a GUN now, from memory while that is fresh, else by a refresh that all who ask share. */
@@ -96,7 +112,11 @@ export class NotaryTrust implements TrustSource {
     try {
       const previous = known?.outcome.kind === 'verified' ? known.outcome.repository : undefined;
       const repository = await this.#updateTwice(anchor, previous, at);
-      if (repository !== undefined) return { kind: 'verified', repository, outage: undefined };
+      if (repository !== undefined) {
+        const verification = { kind: 'verified', repository, outage: undefined } as const;
+        await this.#observe(this.#listed(anchor, verification), at);
+        return verification;
+      }
       return { kind: 'unsigned', reason: 'REPOSITORY_NOT_SIGNED', roles: [] };
     } catch (error) {
       if (error instanceof RepositoryError) return { kind: 'invalid', error };
@@ -104,6 +124,13 @@ export class NotaryTrust implements TrustSource {
       if (!(error instanceof DownloadError)) throw error;
       return (await this.#bridged(anchor, error, at)) ?? { kind: 'unavailable', cause: error };
     }
+  }
+
+  /** From here on, until another refresh, this is what counts as signed: `keep` begins where it ends. Throws StateError. */
+  async #observe({ scope, identity, byDigest }: SignedTargets, at: number): Promise<void> {
+    if (this.#observed.get(scope) === identity) return;
+    await this.#options.ledger.observe(scope, new Set(byDigest.keys()), at);
+    this.#observed.set(scope, identity);
   }
 
   /**
@@ -194,6 +221,11 @@ const halves: ReadonlySet<string> = new Set([
   'ROLLBACK',
   'EQUIVOCATION',
 ]);
+
+/** Takes an anchor; gives the name under which it is remembered what was signed: by whom, and with which signers. */
+export function scopeOf({ notary, gun, signers }: Pick<TrustAnchor, 'notary' | 'gun' | 'signers'>): string {
+  return JSON.stringify([notary, gun, ...signers]);
+}
 
 /** Everything that a refresh depends on. Rules may ask for one GUN under different terms. */
 function keyOf({ notary, gun, pin, signers, outageGrace }: TrustAnchor): string {

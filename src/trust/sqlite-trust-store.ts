@@ -1,40 +1,9 @@
 import { createHash } from 'node:crypto';
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { sha256Hex } from '../tuf/hashes.ts';
+import { guarded, openState, schemaVersion, transact } from './state/sqlite-database.ts';
 import type { StoredRecord, TrustedFile, TrustRecord, TrustStore } from './trust-store.ts';
 import { StateConflict, StateError } from './trust-store.ts';
-
-const schemaVersion = 1;
-const busyTimeout = 5000;
-/** How every SQLite database begins. */
-const magic = 'SQLite format 3\0';
-
-const schema = `
-  CREATE TABLE repository (
-    notary TEXT NOT NULL, gun TEXT NOT NULL, revision INTEGER NOT NULL, confirmed_at INTEGER NOT NULL,
-    seal TEXT NOT NULL, PRIMARY KEY (notary, gun)) STRICT, WITHOUT ROWID;
-  CREATE TABLE root (
-    notary TEXT NOT NULL, gun TEXT NOT NULL, position INTEGER NOT NULL, bytes BLOB NOT NULL,
-    PRIMARY KEY (notary, gun, position)) STRICT;
-  CREATE TABLE file (
-    notary TEXT NOT NULL, gun TEXT NOT NULL, role TEXT NOT NULL, version INTEGER NOT NULL, sha256 TEXT NOT NULL,
-    keys TEXT NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (notary, gun, role)) STRICT;
-  CREATE TABLE IF NOT EXISTS forgotten (
-    notary TEXT NOT NULL, gun TEXT NOT NULL, revision INTEGER NOT NULL, PRIMARY KEY (notary, gun)) STRICT, WITHOUT ROWID;
-`;
 
 /** The trust store of a single instance: SQLite with a write-ahead log, and a power cut survived by every commit. */
 export class SqliteTrustStore implements TrustStore {
@@ -42,18 +11,18 @@ export class SqliteTrustStore implements TrustStore {
 
   /** Takes the path of the database, which is made if it is not there. Throws StateError. */
   constructor(path: string) {
-    this.#database = guarded(`cannot open the state ${path}`, () => open(path));
+    this.#database = openState(path, { synchronous: 'FULL', checked: undefined });
   }
 
   async load(notary: string, gun: string): Promise<StoredRecord | undefined> {
     return guarded(`cannot read the state of ${gun}`, () =>
-      this.#transaction('BEGIN', () => this.#read(notary, gun)),
+      transact(this.#database, 'BEGIN', () => this.#read(notary, gun)),
     );
   }
 
   async commit(notary: string, gun: string, revision: number, record: TrustRecord): Promise<void> {
     guarded(`cannot write the state of ${gun}`, () =>
-      this.#transaction('BEGIN IMMEDIATE', () => {
+      transact(this.#database, 'BEGIN IMMEDIATE', () => {
         const found = this.#revision(notary, gun);
         if (found !== revision) {
           throw new StateConflict(`the state of ${gun} is at revision ${found}, not ${revision}`);
@@ -66,7 +35,7 @@ export class SqliteTrustStore implements TrustStore {
 
   async forget(notary: string, gun: string): Promise<boolean> {
     return guarded(`cannot write the state of ${gun}`, () =>
-      this.#transaction('BEGIN IMMEDIATE', () => {
+      transact(this.#database, 'BEGIN IMMEDIATE', () => {
         // What comes after goes on from here: a refresh that began before must not find its revision again.
         const last = Math.max(this.#revision(notary, gun), this.#revision(notary, gun, 'forgotten'));
         this.#database.prepare('INSERT OR REPLACE INTO forgotten VALUES (?, ?, ?)').run(notary, gun, last);
@@ -78,7 +47,7 @@ export class SqliteTrustStore implements TrustStore {
   async probe(): Promise<void> {
     // Taking the write lock and changing a page is what a commit needs.
     guarded('cannot write the state', () =>
-      this.#transaction('BEGIN IMMEDIATE', () =>
+      transact(this.#database, 'BEGIN IMMEDIATE', () =>
         this.#database.exec(`PRAGMA user_version = ${schemaVersion}`),
       ),
     );
@@ -145,78 +114,6 @@ export class SqliteTrustStore implements TrustStore {
       file.run(notary, gun, role, floor.version, floor.sha256, floor.keys.join(' '), bytes);
     }
   }
-
-  #transaction<Result>(begin: string, body: () => Result): Result {
-    this.#database.exec(begin);
-    try {
-      const result = body();
-      this.#database.exec('COMMIT');
-      return result;
-    } catch (error) {
-      // Whatever went wrong, the lock must not stay; SQLite may have rolled back by itself already.
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      throw error;
-    }
-  }
-}
-
-function open(path: string): DatabaseSync {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  if (!existsSync(path)) create(path);
-  // SQLite takes an empty file for a new database: a fresh start, where once there was trust.
-  if (!isDatabase(path)) throw new StateError(`the state ${path} is no SQLite database`);
-  chmodSync(path, 0o600); // Before it is opened: the files of the write-ahead log get the same mode.
-  const database = new DatabaseSync(path, { timeout: busyTimeout });
-  try {
-    prepare(database, path);
-  } catch (error) {
-    // Of any class: nobody else has it, to close it and let go of its locks.
-    database.close();
-    throw error;
-  }
-  return database;
-}
-
-function prepare(database: DatabaseSync, path: string): void {
-  const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
-  if (version !== schemaVersion) {
-    throw new StateError(
-      `the state ${path} is of schema ${version}, and this version knows ${schemaVersion}`,
-    );
-  }
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
-  const [check] = database.prepare('PRAGMA quick_check(1)').all();
-  if (check?.['quick_check'] !== 'ok') throw new StateError(`the state ${path} is damaged`);
-}
-
-function isDatabase(path: string): boolean {
-  if (!statSync(path).isFile()) return false;
-  const file = openSync(path, 'r');
-  try {
-    const beginning = Buffer.alloc(magic.length);
-    readSync(file, beginning);
-    return beginning.toString('latin1') === magic;
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** A database comes into being whole, also under kill -9, so that an empty one is always a damaged one. */
-function create(path: string): void {
-  const workshop = mkdtempSync(`${path}-new-`);
-  try {
-    const draft = join(workshop, 'state.db');
-    const database = new DatabaseSync(draft);
-    database.exec(`BEGIN; ${schema} PRAGMA user_version = ${schemaVersion}; COMMIT;`);
-    database.close();
-    // A link and no renaming, which would replace what another process has just begun.
-    linkSync(draft, path);
-  } catch (error) {
-    // The other process was faster, and its database is as good.
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-  } finally {
-    rmSync(workshop, { recursive: true, force: true });
-  }
 }
 
 function readFile(row: Record<string, unknown>): [string, TrustedFile] {
@@ -246,16 +143,4 @@ function seal(notary: string, gun: string, revision: number, record: TrustRecord
     add(role, floor.version, floor.sha256, ...floor.keys, sha256Hex(bytes));
   }
   return hash.digest('hex');
-}
-
-/** Everything that SQLite and the disk can say becomes a StateError; our own conflict passes. */
-function guarded<Result>(what: string, body: () => Result): Result {
-  try {
-    return body();
-  } catch (error) {
-    if (error instanceof StateError || error instanceof StateConflict || !(error instanceof Error))
-      throw error;
-    if (!('code' in error)) throw error; // Without a code it is neither SQLite's nor the system's, but ours.
-    throw new StateError(`${what}: ${error.message}`, { cause: error });
-  }
 }

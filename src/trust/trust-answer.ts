@@ -1,4 +1,5 @@
-import type { Tag } from '../oci/reference.ts';
+import { createHash } from 'node:crypto';
+import type { Digest, Tag } from '../oci/reference.ts';
 import { parseTag, sha256Digest } from '../oci/reference.ts';
 import { RepositoryError } from '../tuf/error.ts';
 import type { Target } from '../tuf/target.ts';
@@ -37,8 +38,12 @@ export function answerTag(verification: Verification, signers: readonly string[]
   }
 }
 
-/** Everything that is signed, and by all of `signers`, one target a tag. */
-export function allSigned(verification: Verification, signers: readonly string[]): SignedTargets {
+/** Everything that is signed, and by all of `signers`, one target a tag; `scope` names whose it is. */
+export function allSigned(
+  verification: Verification,
+  signers: readonly string[],
+  scope: string,
+): SignedTargets {
   const { repository } = verification;
   const roles = describeRoles(repository);
   const targets = allTargets(repository).flatMap((target) => {
@@ -46,7 +51,12 @@ export function allSigned(verification: Verification, signers: readonly string[]
     if (tag === undefined || missingSigners(repository, signers, target).length > 0) return [];
     return [signed(verification, target, tag, roles)];
   });
-  return { kind: 'listed', targets, roles };
+  const byDigest = new Map<Digest, SignedTarget>();
+  for (const target of targets) if (!byDigest.has(target.digest)) byDigest.set(target.digest, target);
+  // The snapshot has the hash of every file of targets. Versions would not do: a reset may bring others of the same.
+  const { bytes } = repository.snapshot.file;
+  const identity = `${scope} ${createHash('sha256').update(bytes).digest('hex')}`;
+  return { kind: 'listed', scope, identity, targets, byDigest, roles };
 }
 
 function signed(

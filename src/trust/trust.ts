@@ -70,7 +70,13 @@ export type TrustAnswer =
 /** Everything that a GUN's trust data signs, by all the signers that the anchor asks for. */
 export interface SignedTargets {
   readonly kind: 'listed';
+  /** Whose signatures these are: the notary, the GUN, and the signers that had to sign. */
+  readonly scope: string;
+  /** Another text whenever the trust data is another. */
+  readonly identity: string;
   readonly targets: readonly SignedTarget[];
+  /** Of the targets with one digest the first. */
+  readonly byDigest: ReadonlyMap<Digest, SignedTarget>;
   readonly roles: readonly VerifiedRole[];
 }
 

@@ -20,8 +20,7 @@ import {
   withdraw,
 } from './signed-content.ts';
 
-// Content confusion: bytes, media types and digests that one reader takes for something else than another. Blobs are
-// served without a judgement, which M-08 and M-34 of the threat model say.
+// Content confusion: bytes, media types and digests that one reader takes for something else than another.
 
 const mismatched = refused('CONTENT_MISMATCH');
 const notSigned = refused('TAG_NOT_SIGNED');

@@ -82,6 +82,7 @@ async function play(scene: Scene, request: string, comesTo: Outcome): Promise<vo
   const before = floorsOf(scene);
   const already = { registry: world.registry.requests.length, notary: world.notary.requests.length };
   const text = await exchange(portOf(world), request);
+  await world.proxy.settled();
   const what = `${JSON.stringify(request.slice(0, 300))}: ${text.slice(0, 300)}`;
   const answer = readAnswer(text, request.startsWith('HEAD '), what);
   const registry = asked(world.registry.requests.slice(already.registry));
@@ -110,8 +111,11 @@ async function play(scene: Scene, request: string, comesTo: Outcome): Promise<vo
       assert.deepEqual(answer.body, request.startsWith('HEAD ') ? Buffer.alloc(0) : good.bytes, what);
       assert.equal(answer.headers.get('docker-content-digest'), good.digest, what);
       assert.equal(answer.headers.get('content-type'), good.mediaType, what);
-      for (const line of registry)
-        assert.match(line, new RegExp(`^(?:GET|HEAD) /v2/${scene.name}/manifests/${good.digest}$`), what);
+      // The digest is what is fetched; the tag is only looked at, for drift.
+      for (const line of registry) {
+        const due = `^(?:(?:GET|HEAD) /v2/${scene.name}/manifests/${good.digest}|HEAD /v2/${scene.name}/manifests/1\\.0)$`;
+        assert.match(line, new RegExp(due), what);
+      }
       for (const line of notary)
         assert.ok(line.startsWith(`GET /v2/${scene.gun}/_trust/tuf/`), `${what} ${line}`);
   }

@@ -190,7 +190,8 @@ function assertAsked({ taps }: Siege): void {
     [two, taps.two],
   ] as const) {
     assert.deepEqual(tap.faults, []);
-    assert.ok(tap.requests.length >= 100, `${place.name} was asked ${tap.requests.length} times`);
+    // Some ninety: what nobody signed is not asked for, be it a manifest or a blob.
+    assert.ok(tap.requests.length >= 40, `${place.name} was asked ${tap.requests.length} times`);
     const stray = tap.requests.filter((request) => !isDue(request, place)).map(({ line }) => line);
     assert.deepEqual([...new Set(stray)], [], `asked of ${place.name}`);
     const fields = new Set(tap.requests.flatMap(({ headers }) => headers.map(([name]) => name)));
@@ -225,7 +226,8 @@ const carried = new Set([
   'via',
 ]);
 
-/** Says whether a request is one that the grammar prints, of this registry, and of a manifest by digest, never by tag. */
+/** Says whether a request is one that the grammar prints, of this registry, and of a manifest by digest, never by tag:
+ * beside a pull it is looked at (HEAD), and nothing follows from it. */
 function isDue({ method, target }: TappedRequest, { repositories }: Place): boolean {
   const parsed = parseEndpoint(target);
   if (parsed === undefined || printEndpoint(parsed.endpoint) !== target) return false;
@@ -235,6 +237,7 @@ function isDue({ method, target }: TappedRequest, { repositories }: Place): bool
   const isRead = method === 'GET' || method === 'HEAD';
   if (endpoint.kind !== 'manifest' || !isRead) return isRead || repositories === two.repositories;
   const { identifier } = endpoint;
+  if (identifier.kind === 'tag') return method === 'HEAD' && identifier.tag === '1.0';
   // A digest that is not signed is read by us, to see whether it is an artifact about one that is.
-  return identifier.kind === 'digest' && gates.digests.includes(identifier.digest);
+  return gates.digests.includes(identifier.digest);
 }

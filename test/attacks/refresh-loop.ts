@@ -3,6 +3,7 @@
 import { writeSync } from 'node:fs';
 import { NotaryClient } from '../../src/trust/notary-client.ts';
 import { NotaryTrust } from '../../src/trust/notary-trust.ts';
+import { SqliteSignedLedger } from '../../src/trust/state/sqlite-signed-ledger.ts';
 import { SqliteTrustStore } from '../../src/trust/sqlite-trust-store.ts';
 import { SignatureVerifier } from '../../src/tuf/key/signature.ts';
 import { gun, tagOf, trustLimits } from '../trust/trust-world.ts';
@@ -19,6 +20,7 @@ const trust = new NotaryTrust({
     ],
   ]),
   store: new SqliteTrustStore(statePath),
+  ledger: new SqliteSignedLedger(statePath),
   verifier: new SignatureVerifier(),
   limits: trustLimits,
   now: Date.now,

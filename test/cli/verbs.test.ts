@@ -13,6 +13,21 @@ test('check says that a configuration is right, and how much is in it', async (t
   assert.deepEqual(run, { status: 0, stdout: `${path}: ok: 1 registry, 1 notary, 1 rule\n`, stderr: '' });
 });
 
+test('check says which exceptions have expired', async (t) => {
+  const path = await configure(await startWorld(t), (tree) => {
+    const [rule] = tree['rules'] as readonly object[];
+    const exceptions = [
+      { reference: '1.0', until: '2020-01-01T00:00:00Z', why: 'signing was down' },
+      { reference: '2.0', until: '9999-01-01T00:00:00Z', why: 'signing is down' },
+    ];
+    return { ...tree, rules: [{ ...rule, exceptions }] };
+  });
+  const { status, stdout } = await tufgate('check', '-c', path);
+  const line =
+    'reg.test/**: expired, allows nothing any more: 1.0 until 2020-01-01T00:00:00.000Z: signing was down';
+  assert.deepEqual([status, stdout.trimEnd().split('\n').slice(1)], [0, [line]]);
+});
+
 test('check --online asks every registry and notary', async (t) => {
   const world = await startWorld(t);
   const { notary, registry } = world;

@@ -18,6 +18,7 @@ const programs = {
   '/usr/bin/podman': 'podman',
   '/usr/bin/skopeo': 'skopeo',
   '/usr/bin/openssl': 'openssl',
+  '/usr/bin/curl': 'curl',
 };
 
 function missingPackages(): string[] {

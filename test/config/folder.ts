@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { generateKeyPairSync } from 'node:crypto';
+import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,6 +63,19 @@ export const parts = {
 /** Gives the whole configuration, with some parts replaced or added. */
 export function textOf(changed: Record<string, string> = {}): string {
   return Object.values({ ...parts, ...changed }).join('');
+}
+
+/** A mistake stands behind a §, which is taken out before the text is loaded. */
+export type Refusal = readonly [what: string, changed: Record<string, string>, problem: string];
+
+/** Asserts that a mistake is the only problem, and reported at its place. */
+export function assertRefused(t: TestContext, [, changed, problem]: Refusal): void {
+  // A password file is there for the rows that need one: their mistake is another.
+  const marked = textOf(changed);
+  const before = marked.slice(0, marked.indexOf('§')).split('\n');
+  const place = `${before.length}:${(before.at(-1) ?? '').length + 1}`;
+  const error = refuse(t, marked.replace('§', ''), { p: 'secret\n' });
+  assert.deepEqual(listed(error), [`${place} ${problem}`]);
 }
 
 /** Makes a key and a certificate of it that a TLS listener can use, or that is an authority. */

@@ -39,6 +39,8 @@ test('what is left out has its documented default', (t) => {
       mode: 'enforce',
       digests: 'signed',
       tags: 'signed',
+      keep: 0,
+      exceptions: [],
       trust: {
         notary: 'main',
         gunTemplate: '{registry}/{repository}',
@@ -64,7 +66,8 @@ test('what is left out has its documented default', (t) => {
   });
 });
 
-test('what is written is taken: durations, sizes, addresses, pins', (t) => {
+test('what is written is taken: durations, sizes, addresses, pins, exceptions', (t) => {
+  const digest = `sha256:${'d'.repeat(64)}`;
   const keys = `[${'0'.repeat(63)}a]`;
   const config = load(
     t,
@@ -73,7 +76,9 @@ test('what is written is taken: durations, sizes, addresses, pins', (t) => {
       notaries: 'notaries: { main: { url: http://notary.example/a/b/ } }\n',
       rules:
         `rules:\n  - { match: reg.example/a, mode: audit, notary: main, root: { keys: ${keys} }, digests: any, tags: all,` +
-        ' gun: fixed/name, signers: [targets/alice], check_every: 0, outage_grace: 90m }\n' +
+        ' gun: fixed/name, signers: [targets/alice], check_every: 0, outage_grace: 90m, keep: 720h, exceptions: [' +
+        ` { reference: v1.2, until: 2026-12-31T23:59:59Z, why: x }, { digest: ${digest}, until: 1970-01-01T00:00:00Z, why: y },` +
+        ` { reference: V_1, digest: ${digest}, until: 2028-02-29T00:00:00Z, why: z }] }\n` +
         '  - { match: reg.example/**, mode: allow }\n',
       limits: 'limits: { root_bytes: 3B, drain_timeout: 0, download_timeout: 250ms, expand_manifests: 0 }\n',
     }),
@@ -88,6 +93,12 @@ test('what is written is taken: durations, sizes, addresses, pins', (t) => {
       mode: 'audit',
       digests: 'any',
       tags: 'all',
+      keep: 720 * 3_600_000,
+      exceptions: [
+        { reference: 'v1.2', digest: undefined, until: Date.UTC(2026, 11, 31, 23, 59, 59), why: 'x' },
+        { reference: undefined, digest, until: 0, why: 'y' },
+        { reference: 'V_1', digest, until: Date.UTC(2028, 1, 29), why: 'z' },
+      ],
       trust: {
         notary: 'main',
         gunTemplate: 'fixed/name',

@@ -1,14 +1,13 @@
-import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { listed, refuse, textOf } from './folder.ts';
+import type { Refusal } from './folder.ts';
+import { assertRefused } from './folder.ts';
 
 const rule = (keys: string): string => `rules:\n  - { match: reg.example/**, ${keys} }\n`;
 const enforce = 'mode: enforce, notary: main, root: { first_use: true }';
 const registry = (keys: string): string => `registries:\n  reg.example: { ${keys} }\n`;
 const upstream = 'upstream: https://reg.example';
 
-/** Each mistake stands behind a §, which is taken out before the text is loaded. */
-const refusals: readonly [what: string, changed: Record<string, string>, problem: string][] = [
+const refusals: readonly Refusal[] = [
   ['a missing section', { listen: '§listen: h:1\n', rules: '' }, '"rules" is missing'],
   ['an empty section', { rules: 'rules:§\n' }, '"rules" must be a list, not nothing'],
   [
@@ -16,8 +15,6 @@ const refusals: readonly [what: string, changed: Record<string, string>, problem
     { registries: 'registries: §{}\n', rules: 'rules: []\n' },
     '"registries" must name at least one registry',
   ],
-  ['exceptions', { rules: rule(`${enforce}, §exceptions: []`) }, 'unknown key "exceptions"'],
-  ['keep', { rules: rule(`${enforce}, §keep: 1h`) }, 'unknown key "keep"'],
   [
     'tags of a rule that judges nothing',
     { rules: rule('mode: allow, §tags: all') },
@@ -244,13 +241,4 @@ const refusals: readonly [what: string, changed: Record<string, string>, problem
   ['an empty list of certificates', { tls: 'tls: §[]\n' }, '"tls" must not be empty'],
 ];
 
-for (const [what, changed, problem] of refusals) {
-  test(`refused: ${what}`, (t) => {
-    // A password file is there for the rows that need one: their mistake is another.
-    const marked = textOf(changed);
-    const before = marked.slice(0, marked.indexOf('§')).split('\n');
-    const place = `${before.length}:${(before.at(-1) ?? '').length + 1}`;
-    const error = refuse(t, marked.replace('§', ''), { p: 'secret\n' });
-    assert.deepEqual(listed(error), [`${place} ${problem}`]);
-  });
-}
+for (const refusal of refusals) test(`refused: ${refusal[0]}`, (t) => assertRefused(t, refusal));

@@ -24,6 +24,7 @@ import { statementRows } from './statements.ts';
 import { structureRows } from './structure.ts';
 import { textRows } from './text.ts';
 import { wireRows } from './wire.ts';
+import { MemorySignedLedger } from '../trust/memory-signed-ledger.ts';
 
 /** All rows, by what is corrupted. */
 export const chapters: readonly (readonly [title: string, rows: readonly Corruption[]])[] = [
@@ -146,6 +147,7 @@ export class Matrix {
     return new NotaryTrust({
       notaries: new Map([[notaryName, this.#client]]),
       store: this.#store,
+      ledger: new MemorySignedLedger(),
       verifier: this.#verifier,
       limits: {
         rootBytes: limits.root,
@@ -181,6 +183,8 @@ const rule: Rule = {
   mode: 'enforce',
   digests: 'signed',
   tags: 'signed',
+  keep: 0,
+  exceptions: [],
   trust: {
     notary: notaryName,
     gunTemplate: '',
@@ -197,7 +201,9 @@ function outcomeOf(answer: TrustAnswer): string {
   const verdict = decide(image, rule, gun, answer);
   if (verdict.kind === 'unjudged') return verdict.kind;
   if (verdict.kind !== 'allow') return verdict.reason;
-  const { digest, target } = verdict;
+  const { digest, standing } = verdict;
+  if (standing.kind !== 'signed') return standing.kind;
+  const { target } = standing;
   if (digest === released.digest && target.role === 'targets/releases') return 'signed';
   return digest === outdated.digest && target.role === 'targets' ? 'fallback' : `${digest} of ${target.role}`;
 }

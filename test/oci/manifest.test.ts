@@ -20,11 +20,46 @@ function read(body: unknown): ManifestFacts | undefined {
   return readManifest(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)));
 }
 
+function known(facts: ManifestFacts | undefined): ManifestFacts {
+  assert.ok(facts);
+  return facts;
+}
+
 for (const mediaType of [ociImage, dockerImage]) {
-  test(`an image of type ${mediaType} has that type and no children`, () => {
-    assert.deepEqual(read({ ...image, mediaType }), { mediaType, kind: 'image', children: [], ...plain });
+  test(`an image of type ${mediaType} has that type, no children, and its config and layers in order`, () => {
+    const layers = [
+      { mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: two, size: 0, urls: ['http://x/'] },
+      { mediaType: ociImage, digest: one, size: 7, data: 'e30=' },
+    ];
+    assert.deepEqual(read({ ...image, mediaType, layers }), {
+      mediaType,
+      kind: 'image',
+      children: [],
+      blobs: [
+        { digest: one, size: 2 },
+        { digest: two, size: 0 },
+        { digest: one, size: 7 },
+      ],
+      ...plain,
+    });
   });
 }
+
+test('a descriptor of a blob that cannot be read leads nowhere, and one whose size cannot be has none', () => {
+  for (const layer of [null, one, [], {}, { digest: 1 }, { digest: `${one}0` }, { digest: 'sha256:x' }])
+    assert.deepEqual(read({ ...image, layers: [layer] })?.blobs, [{ digest: one, size: 2 }]);
+  for (const size of [undefined, null, '5', -1, 1.5, 2 ** 53, [5]])
+    assert.deepEqual(read({ ...image, layers: [{ digest: two, size }] })?.blobs[1], {
+      digest: two,
+      size: undefined,
+    });
+  for (const layers of [undefined, null, { digest: two }, 'x'])
+    assert.deepEqual(read({ ...image, layers })?.blobs, [{ digest: one, size: 2 }]);
+  for (const { blobs } of [read({ ...image, config: null }), read({ schemaVersion: 2, layers: [] })].map(
+    known,
+  ))
+    assert.deepEqual(blobs, []);
+});
 
 for (const mediaType of [ociIndex, dockerList]) {
   test(`an index of type ${mediaType} has that type, and its children in order with the kind it gives them`, () => {
@@ -35,15 +70,16 @@ for (const mediaType of [ociIndex, dockerList]) {
       { digest: one, urls: ['http://169.254.169.254/'] },
     ];
     const children = [
-      { digest: two, kind: 'image' },
-      { digest: one, kind: 'index' },
-      { digest: two, kind: undefined },
-      { digest: one, kind: undefined },
+      { digest: two, size: 1, kind: 'image' },
+      { digest: one, size: undefined, kind: 'index' },
+      { digest: two, size: undefined, kind: undefined },
+      { digest: one, size: undefined, kind: undefined },
     ];
     assert.deepEqual(read({ ...index, mediaType, manifests }), {
       mediaType,
       kind: 'index',
       children,
+      blobs: [],
       ...plain,
     });
   });
@@ -60,7 +96,7 @@ test('without a media type the members show which of the two OCI types it is', (
 test('white space, unknown members, foreign letters and a repeated key do not hide a manifest', () => {
   const text = `\n { "schemaVersion":2.0, "mediaType":"${ociImage}","annotations":{"é":"\u{1f98a}"}, "x":1,"x":2,\t"config":{},
     "layers" : [] }\n`;
-  assert.deepEqual(read(text), { mediaType: ociImage, kind: 'image', children: [], ...plain });
+  assert.deepEqual(read(text), { mediaType: ociImage, kind: 'image', children: [], blobs: [], ...plain });
 });
 
 // CVE-2021-41190: bytes that one reader takes for an index and another for an image.
@@ -164,7 +200,7 @@ test('no bytes throw, and the kind that is read is the kind of the media type th
       if (facts === undefined) return;
       found += 1;
       assert.equal(manifestKind(facts.mediaType), facts.kind);
-      if (facts.kind === 'image') assert.deepEqual(facts.children, []);
+      assert.deepEqual(facts.kind === 'image' ? facts.children : facts.blobs, []);
     }),
     { numRuns: 3000 },
   );

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Digest } from '../../src/oci/reference.ts';
 import { parseDigest, parseImageReference, parseTag } from '../../src/oci/reference.ts';
-import type { Reach } from '../../src/policy/judge.ts';
+import type { Evidence, Tagged } from '../../src/policy/judge.ts';
 import { Judge } from '../../src/policy/judge.ts';
 import type { Rule } from '../../src/policy/rule.ts';
+import type { Reach } from '../../src/policy/standing.ts';
+import type { Verdict } from '../../src/policy/verdict.ts';
 import { DownloadError } from '../../src/trust/download-error.ts';
 import type { SignedTarget, TrustAnchor, TrustFailure, TrustSource } from '../../src/trust/trust.ts';
 import { RepositoryError } from '../../src/tuf/error.ts';
@@ -48,7 +50,16 @@ class TableOfTrust implements TrustSource {
 
   async signedTargets(anchor: TrustAnchor): ReturnType<TrustSource['signedTargets']> {
     this.asked.push(['targets', anchor]);
-    return this.#failure ?? { kind: 'listed', targets: [target], roles: [] };
+    return (
+      this.#failure ?? {
+        kind: 'listed',
+        scope: 'scope',
+        identity: 'identity',
+        targets: [target],
+        byDigest: new Map([[target.digest, target]]),
+        roles: [],
+      }
+    );
   }
 }
 
@@ -57,6 +68,8 @@ const ruleOf = (change: Partial<Extract<Rule, { mode: 'enforce' | 'audit' }>> = 
   mode: 'enforce',
   digests: 'signed',
   tags: 'signed',
+  keep: 0,
+  exceptions: [],
   trust: {
     notary: 'main',
     gunTemplate: 'guns.test/{repository}',
@@ -67,8 +80,12 @@ const ruleOf = (change: Partial<Extract<Rule, { mode: 'enforce' | 'audit' }>> = 
   },
   ...change,
 });
-const neverLook = (): Promise<Reach> => Promise.reject(new Error('nobody has to look below what is signed'));
-const looks = (reach: Reach) => (): Promise<Reach> => Promise.resolve(reach);
+const now = Date.parse('2026-06-01T00:00:00Z');
+const judgeOf = (rules: readonly Rule[], trust: TrustSource): Judge => new Judge(rules, trust, () => now);
+const never = (): Promise<never> => Promise.reject(new Error('nobody has to look below what is signed'));
+const neverLook: Evidence = { reach: never, tagged: never };
+const looks = (reach: Reach): Evidence => ({ reach: () => Promise.resolve(reach), tagged: never });
+const standing = { kind: 'signed', target } as const;
 const unavailable: TrustFailure = { kind: 'unavailable', cause: new DownloadError('outage', 'down') };
 
 test('no rule and the modes allow and deny ask no trust', async () => {
@@ -78,7 +95,7 @@ test('no rule and the modes allow and deny ask no trust', async () => {
     [[{ match: 'reg.test/team/*', mode: 'allow' }], 'unjudged', undefined],
   ] as const) {
     const trust = new TableOfTrust();
-    const { verdict, gun, answer, rule } = await new Judge(rules, trust).judge(tagged, neverLook);
+    const { verdict, gun, answer, rule } = await judgeOf(rules, trust).judge(tagged, neverLook);
     assert.deepEqual([verdict.kind, 'reason' in verdict ? verdict.reason : undefined], [kind, reason]);
     assert.deepEqual([gun, answer, rule, trust.asked], [undefined, undefined, rules[0], []]);
   }
@@ -88,13 +105,13 @@ for (const mode of ['enforce', 'audit'] as const) {
   test(`${mode}: a tag is resolved under the GUN and the terms of its rule, and nobody looks below it`, async () => {
     const trust = new TableOfTrust();
     const rule = ruleOf({ mode });
-    const judgement = await new Judge([rule], trust).judge(tagged, neverLook);
+    const judgement = await judgeOf([rule], trust).judge(tagged, neverLook);
     assert.deepEqual(judgement, {
       image: tagged,
       rule,
       gun: 'guns.test/team/app',
       answer: target,
-      verdict: { kind: 'allow', digest: signedDigest, target },
+      verdict: { kind: 'allow', digest: signedDigest, standing },
     });
     const [[asked, anchor] = []] = trust.asked;
     assert.deepEqual(
@@ -105,25 +122,23 @@ for (const mode of ['enforce', 'audit'] as const) {
 }
 
 test('a signed digest is allowed without a look below the others', async () => {
-  const { verdict } = await new Judge([ruleOf()], new TableOfTrust()).judge(
-    digested(signedDigest),
-    neverLook,
-  );
-  assert.deepEqual(verdict, { kind: 'allow', digest: signedDigest, target });
+  const judge = judgeOf([ruleOf()], new TableOfTrust());
+  const { verdict, size } = await judge.judge(digested(signedDigest), neverLook);
+  assert.deepEqual([verdict, size], [{ kind: 'allow', digest: signedDigest, standing }, target.length]);
 });
 
 test('a digest below what is signed is allowed as itself, on the signature of what it stands below', async () => {
-  const judge = new Judge([ruleOf()], new TableOfTrust());
-  const { verdict, answer } = await judge.judge(
+  const judge = judgeOf([ruleOf()], new TableOfTrust());
+  const { verdict, answer, size } = await judge.judge(
     digested(otherDigest),
-    looks({ kind: 'below', parent: target }),
+    looks({ kind: 'stands', standing, size: 7 }),
   );
-  assert.deepEqual(verdict, { kind: 'allow', digest: otherDigest, target });
+  assert.deepEqual([verdict, size], [{ kind: 'allow', digest: otherDigest, standing }, 7]);
   assert.equal(answer, target);
 });
 
 test('a digest nowhere below is denied, and one that was not looked for to the end is undecided', async () => {
-  const judge = new Judge([ruleOf()], new TableOfTrust());
+  const judge = judgeOf([ruleOf()], new TableOfTrust());
   for (const [reach, kind, reason] of [
     [{ kind: 'nowhere' }, 'deny', 'DIGEST_NOT_SIGNED'],
     [{ kind: 'unknown', finding: 'an index could not be read' }, 'unavailable', 'UPSTREAM_UNAVAILABLE'],
@@ -139,7 +154,7 @@ test('a digest that trust data says nothing usable of is not looked for', async 
     [{ kind: 'invalid', error: new RepositoryError('EXPIRED', 'old') }, 'deny'],
     [{ kind: 'unsigned', reason: 'REPOSITORY_NOT_SIGNED', roles: [] }, 'deny'],
   ] as const) {
-    const { verdict } = await new Judge([ruleOf()], new TableOfTrust(failure)).judge(
+    const { verdict } = await judgeOf([ruleOf()], new TableOfTrust(failure)).judge(
       digested(otherDigest),
       neverLook,
     );
@@ -147,10 +162,54 @@ test('a digest that trust data says nothing usable of is not looked for', async 
   }
 });
 
+test('an exception allows a tag that is not signed, or of which nothing is known, until its instant', async () => {
+  const exception = { reference: known(parseTag('2.0')), digest: otherDigest, until: now + 1, why: 'x' };
+  const image = known(parseImageReference('reg.test/team/app:2.0'));
+  const excepted = { kind: 'allow', digest: otherDigest, standing: { kind: 'excepted', exception } };
+  for (const failure of [undefined, unavailable]) {
+    const judge = judgeOf([ruleOf({ exceptions: [exception] })], new TableOfTrust(failure));
+    assert.deepEqual((await judge.judge(image, neverLook)).verdict, excepted);
+    const ended = ruleOf({ exceptions: [{ ...exception, until: now }] });
+    const after = judgeOf([ended], new TableOfTrust(failure));
+    assert.equal(
+      (await after.judge(image, neverLook)).verdict.kind,
+      failure === undefined ? 'deny' : 'unavailable',
+    );
+  }
+});
+
+test('an exception without a digest means what the registry has, and what it does not tell is undecided', async () => {
+  const exception = { reference: known(parseTag('2.0')), digest: undefined, until: now + 1, why: 'x' };
+  const judge = judgeOf([ruleOf({ exceptions: [exception] })], new TableOfTrust());
+  const image = known(parseImageReference('reg.test/team/app:2.0'));
+  const verdictOf = async (tagged: Tagged): Promise<Verdict> =>
+    (await judge.judge(image, { reach: never, tagged: () => Promise.resolve(tagged) })).verdict;
+  const standing = { kind: 'excepted', exception };
+  const found = await verdictOf({ kind: 'found', digest: otherDigest });
+  assert.deepEqual(found, { kind: 'allow', digest: otherDigest, standing });
+  const missing = await verdictOf({ kind: 'missing' });
+  assert.equal('reason' in missing && missing.reason, 'TAG_NOT_SIGNED');
+  const unknown = await verdictOf({ kind: 'unknown', finding: 'down' });
+  assert.deepEqual(
+    [unknown.kind, 'reason' in unknown && unknown.reason],
+    ['unavailable', 'UPSTREAM_UNAVAILABLE'],
+  );
+});
+
+test('a tag that is signed means what is signed, whatever an exception says of it', async () => {
+  const exception = { reference: target.tag, digest: otherDigest, until: now + 1, why: 'x' };
+  const judge = judgeOf([ruleOf({ exceptions: [exception] })], new TableOfTrust());
+  assert.deepEqual((await judge.judge(tagged, neverLook)).verdict, {
+    kind: 'allow',
+    digest: signedDigest,
+    standing,
+  });
+});
+
 test('a digest costs one question, whether it is signed or not', async () => {
   for (const digest of [signedDigest, otherDigest]) {
     const trust = new TableOfTrust();
-    await new Judge([ruleOf()], trust).judge(digested(digest), looks({ kind: 'nowhere' }));
+    await judgeOf([ruleOf()], trust).judge(digested(digest), looks({ kind: 'nowhere' }));
     assert.deepEqual(
       trust.asked.map(([asked]) => asked),
       ['targets'],
@@ -160,7 +219,7 @@ test('a digest costs one question, whether it is signed or not', async () => {
 
 test('digests: any leaves digests unjudged, and tags judged', async () => {
   const trust = new TableOfTrust(unavailable);
-  const judge = new Judge([ruleOf({ digests: 'any' })], trust);
+  const judge = judgeOf([ruleOf({ digests: 'any' })], trust);
   assert.deepEqual((await judge.judge(digested(otherDigest), neverLook)).verdict, { kind: 'unjudged' });
   assert.equal(trust.asked.length, 0);
   assert.equal((await judge.judge(tagged, neverLook)).verdict.kind, 'unavailable');
@@ -174,7 +233,7 @@ test('coverage is what the rule alone says: for what names neither tag nor diges
     [[ruleOf()], 'unjudged'],
     [[ruleOf({ mode: 'audit' })], 'unjudged'],
   ] as const) {
-    assert.equal(new Judge(rules, new TableOfTrust()).coverage(tagged).kind, kind);
+    assert.equal(judgeOf(rules, new TableOfTrust()).coverage(tagged).kind, kind);
   }
 });
 
@@ -186,13 +245,13 @@ test('what a list may name is left to the registry but under enforce with tags: 
     [ruleOf({ mode: 'audit' })],
     [ruleOf({ tags: 'all' })],
   ] as const) {
-    assert.equal(new Judge(rules, new TableOfTrust()).pullableTags(tagged), undefined);
+    assert.equal(judgeOf(rules, new TableOfTrust()).pullableTags(tagged), undefined);
   }
 });
 
 test('a list may name what is signed under the terms of the rule, and trust is asked only when it is wanted', async () => {
   const trust = new TableOfTrust();
-  const pullable = known(new Judge([ruleOf()], trust).pullableTags(tagged));
+  const pullable = known(judgeOf([ruleOf()], trust).pullableTags(tagged));
   assert.equal(trust.asked.length, 0);
   assert.deepEqual(await pullable(), new Set(['1.0']));
   const [[asked, anchor] = []] = trust.asked;
@@ -202,7 +261,7 @@ test('a list may name what is signed under the terms of the rule, and trust is a
 test('a list of what is not signed is empty, and of what is not trusted there is none', async () => {
   const repository = { registry: tagged.registry, repository: tagged.repository };
   const listed = async (failure: TrustFailure): Promise<unknown> =>
-    known(new Judge([ruleOf()], new TableOfTrust(failure)).pullableTags(repository))();
+    known(judgeOf([ruleOf()], new TableOfTrust(failure)).pullableTags(repository))();
   const unsigned = { kind: 'unsigned', reason: 'REPOSITORY_NOT_SIGNED', roles: [] } as const;
   assert.deepEqual(await listed(unsigned), new Set());
   const expired = { kind: 'invalid', error: new RepositoryError('EXPIRED', 'targets expired') } as const;

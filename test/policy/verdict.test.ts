@@ -35,6 +35,8 @@ const rule: Rule = {
   mode: 'enforce',
   digests: 'signed',
   tags: 'signed',
+  keep: 0,
+  exceptions: [],
   trust: {
     notary: 'main',
     gunTemplate: '{registry}/{repository}',
@@ -66,8 +68,9 @@ function refused(verdict: Verdict): Refused {
 }
 
 test('signed allows the signed digest, or the digest that was asked for below it', () => {
-  assert.deepEqual(verdictOf(signed), { kind: 'allow', digest, target: signed });
-  assert.deepEqual(decide(byDigest, rule, gun, signed), { kind: 'allow', digest: child, target: signed });
+  const standing = { kind: 'signed', target: signed };
+  assert.deepEqual(verdictOf(signed), { kind: 'allow', digest, standing });
+  assert.deepEqual(decide(byDigest, rule, gun, signed), { kind: 'allow', digest: child, standing });
 });
 
 const unsigned: readonly (readonly [Extract<TrustAnswer, { kind: 'unsigned' }>, RegExp])[] = [

@@ -89,9 +89,28 @@ test('under forward, what one client has fetched is not given to another whom th
     };
     assert.deepEqual(await askedDuring(registry, again), [], 'the yes is remembered');
     clock.advance(60_001);
-    const digest = target.endsWith('1.0') ? image.digest : child.digest;
-    assert.deepEqual(await askedDuring(registry, again), [`HEAD /v2/team/app/manifests/${digest}`]);
+    const isTag = target.endsWith('1.0');
+    const digest = isTag ? image.digest : child.digest;
+    assert.deepEqual(await askedDuring(registry, again), [
+      `HEAD /v2/team/app/manifests/${digest}`,
+      // Beside the pull: whether the tag drifted.
+      ...(isTag ? ['HEAD /v2/team/app/manifests/1.0'] : []),
+    ]);
   }
+});
+
+test('under forward and audit, a request that the registry refuses does not use up the look at the tag', async (t) => {
+  const { proxy, registry, notary } = await startWorld(t, {
+    rule: { mode: 'audit' },
+    registry: { access: { kind: 'basic', users: [robot] } },
+    config: (tree) => withRegistry(tree, { auth: 'forward', hosts: ['127.0.0.1'] }),
+  });
+  registry.put('team/app', image, '1.0');
+  notary.sign('team/app', '1.0', image);
+  const pull = (headers = {}): Promise<HttpAnswer> => proxy.pull('team/app:1.0', { headers });
+  const looks = (): number => registry.requests.filter(({ method }) => method === 'HEAD').length;
+  assert.deepEqual([(await pull()).status, looks()], [401, 0]);
+  assert.deepEqual([(await pull({ authorization: basic(robot) })).status, looks()], [200, 1]);
 });
 
 test('under forward, a yes to one client, for one repository, is none for another client or repository', async (t) => {
@@ -110,6 +129,29 @@ test('under forward, a yes to one client, for one repository, is none for anothe
     (await proxy.pull(`${name}:1.0`, { headers: { authorization: basic(user) } })).status;
   assert.deepEqual([await status('team/app', narrow), await status('team/other', robot)], [200, 200]);
   assert.deepEqual([await status('team/other', narrow), await status('team/other', robot)], [403, 200]);
+});
+
+test('under forward, who is refused by the registry does not learn which blobs belong to what is signed', async (t) => {
+  const stranger: User = { username: 'stranger', password: 'x', grants: [] };
+  const { proxy } = await worldWith(t, 'forward', { kind: 'basic', users: [robot, stranger] });
+  const unsigned = `/v2/team/app/blobs/sha256:${'0'.repeat(64)}`;
+  const ask = (target: string, authorization?: string): Promise<HttpAnswer> =>
+    proxy.request(target, { headers: authorization === undefined ? {} : { authorization } });
+  for (const known of [false, true]) {
+    if (known) assert.equal((await ask(blob, basic(robot))).status, 200);
+    for (const [authorization, expected] of [
+      [undefined, 401],
+      [basic(stranger), 403],
+    ] as const) {
+      const answers = [await ask(blob, authorization), await ask(unsigned, authorization)];
+      for (const { status, body, statusMessage } of answers) {
+        assert.equal(status, expected);
+        assert.deepEqual(body, answers[0]?.body);
+        assert.doesNotMatch(statusMessage + body.toString(), /content trust/);
+      }
+    }
+  }
+  assert.match((await ask(unsigned, basic(robot))).statusMessage, /DIGEST_NOT_SIGNED/);
 });
 
 test('under forward, who is refused by the registry does not learn which tags are signed', async (t) => {

@@ -7,6 +7,8 @@ import { buildImage } from '../../src/demo/image.ts';
 import { digestOf } from '../../src/demo/registry/content.ts';
 import { Flood, answer, hang, redirect, truncated } from '../world/fault.ts';
 import type { World } from '../world/world.ts';
+import { at } from '../world/http.ts';
+import type { LyingNotary } from '../world/lying-notary.ts';
 import { startWorld } from '../world/world.ts';
 import { asked, askedDuring, samples, withRegistry } from './evidence.ts';
 import { open } from './gate.ts';
@@ -73,10 +75,39 @@ test('a range beyond a blob is 416 and says how long the blob is', async (t) => 
   assert.deepEqual([status, headers['content-range']], [416, `bytes */${layer.length}`]);
 });
 
-test('a blob that the registry has not is 404, as it says', async (t) => {
-  const { proxy } = await blobWorld(t);
-  const { status, json } = await proxy.request(`/v2/team/app/blobs/${absent}`);
-  assert.deepEqual([status, (json as { errors: { code: string }[] }).errors[0]?.code], [404, 'BLOB_UNKNOWN']);
+test('a layer that the registry has lost is 404, as it says', async (t) => {
+  const { proxy, registry } = await blobWorld(t);
+  registry.repository('team/app').blobs.delete(digest);
+  const { status, json } = await proxy.request(target);
+  assert.deepEqual([status, at(json, 'errors', 0, 'code')], [404, 'BLOB_UNKNOWN']);
+});
+
+test('a blob that nothing signed leads to is 403, and the registry is not asked for it', async (t) => {
+  const { proxy, registry } = await blobWorld(t);
+  const unsigned = registry.put('team/app', buildImage('unsigned'), 'unsigned');
+  for (const path of [absent, digestOf(unsigned.config), digestOf(unsigned.bytes)]) {
+    const requests = await askedDuring(registry, async () => {
+      const { status, statusMessage, json } = await proxy.request(`/v2/team/app/blobs/${path}`);
+      assert.deepEqual([status, at(json, 'errors', 0, 'detail', 'reason')], [403, 'DIGEST_NOT_SIGNED']);
+      assert.equal(statusMessage, at(json, 'errors', 0, 'message'));
+    });
+    assert.deepEqual(
+      requests.filter((line) => line.includes('/blobs/')),
+      [],
+    );
+  }
+});
+
+test('a signed manifest that is asked for as a blob ends at its signed size, where the registry goes on for ever', async (t) => {
+  const { proxy, registry } = await blobWorld(t);
+  const path = `blobs/${image.digest}`;
+  registry.repository('team/app').putBlob(image.bytes);
+  assert.deepEqual((await proxy.request(`/v2/team/app/${path}`)).body, image.bytes);
+  const flood = new Flood();
+  registry.fault('team/app', path, flood.fault);
+  const { status, json } = await proxy.request(`/v2/team/app/${path}`);
+  assert.deepEqual([status, at(json, 'errors', 0, 'detail', 'reason')], [403, 'CONTENT_MISMATCH']);
+  await flood.ended;
 });
 
 test('a redirect of a blob within the registry is followed, and the client sees none', async (t) => {
@@ -88,7 +119,9 @@ test('a redirect of a blob within the registry is followed, and the client sees 
       const { status, body, headers } = await proxy.request(target, { headers: { range: 'bytes=1-2' } });
       assert.deepEqual([status, body, headers.location], [206, layer.subarray(1, 3), undefined]);
     });
-    assert.deepEqual(requests, [`GET ${target}`, 'GET /v2/storage/app/blobs/x']);
+    // Nobody has asked for the manifest yet: that it is what the layer stands below is found out first.
+    const found = `GET /v2/team/app/manifests/${image.digest}`;
+    assert.deepEqual(requests, [found, `GET ${target}`, 'GET /v2/storage/app/blobs/x']);
     assert.equal(registry.requests.at(-1)?.headers.range, 'bytes=1-2');
   }
 });
@@ -106,7 +139,7 @@ test('with blobs: redirect, a redirect to a storage is the business of the clien
 test('neither way leads a redirect of a blob into our network', async (t) => {
   for (const blobs of ['proxy', 'redirect'] as const) {
     const { proxy, registry, notary } = await blobWorld(t, blobs);
-    const before = notary.requests.length;
+    const honest = trustFiles(notary);
     for (const location of [
       notary.url.replace('127.0.0.1', 'localhost'),
       'http://169.254.169.254/',
@@ -117,14 +150,24 @@ test('neither way leads a redirect of a blob into our network', async (t) => {
       takeOff();
       assert.deepEqual([status, headers.location], [503, undefined]);
     }
-    assert.equal(notary.requests.length, before);
+    assert.deepEqual([honest, trustFiles(notary)], [0, notary.requests.length]);
   }
 });
 
+function trustFiles(notary: LyingNotary): number {
+  return asked(notary.requests).filter((line) => line.startsWith('GET /v2/reg.test/team/app/_trust/tuf/'))
+    .length;
+}
+
 test('a blob that the registry cuts off is cut off for the client, and never ends as if it were whole', async (t) => {
   const { proxy, registry } = await blobWorld(t);
-  registry.fault('team/app', `blobs/${digest}`, truncated(1000));
+  const takeOff = registry.fault('team/app', `blobs/${digest}`, truncated(150_000));
   await assert.rejects(proxy.request(target), { code: 'ECONNRESET' });
+  takeOff();
+  // What came of it was one piece, and held back: the client has not got a byte, and may try again.
+  registry.fault('team/app', `blobs/${digest}`, truncated(1000));
+  const { status, headers } = await proxy.request(target);
+  assert.deepEqual([status, headers['retry-after']], [503, '5']);
   registry.behave();
   assert.deepEqual((await proxy.request(target)).body, layer);
 });
@@ -157,7 +200,8 @@ test(
     const answered = await samples(proxy, 'tufgate_upstream_requests_total');
     leaving.destroy();
     await gone.promise;
-    assert.equal(answered.size, 0);
+    // The manifest, from which the layer is known.
+    assert.deepEqual([...answered], [['registry="reg.test",code="200"', 1]]);
   },
 );
 

@@ -108,7 +108,10 @@ test('blobs and tags of what no rule covers, or a rule denies, are refused befor
     ['uncovered/app', 'NO_RULE'],
   ] as const) {
     registry.put(name, good, '1.0');
-    for (const path of [`blobs/${digest}`, 'tags/list']) {
+    for (const [path, identifier] of [
+      [`blobs/${digest}`, `@${digest}`],
+      ['tags/list', ''],
+    ] as const) {
       const refused = await proxy.request(`/v2/${name}/${path}`);
       const message = String(at(refused.json, 'errors', 0, 'message'));
       assert.deepEqual(
@@ -119,7 +122,10 @@ test('blobs and tags of what no rule covers, or a rule denies, are refused befor
         ],
         [403, 'DENIED', reason],
       );
-      assert.ok(message.startsWith(`content trust: reg.test/${name} denied: ${reason}`), message);
+      assert.ok(
+        message.startsWith(`content trust: reg.test/${name}${identifier} denied: ${reason}`),
+        message,
+      );
       assert.equal(refused.statusMessage, message);
     }
   }

@@ -32,8 +32,9 @@ test('a pull that waits for the notary when the proxy is told to stop is answere
 });
 
 test('a blob under way when the proxy is told to stop arrives whole', async (t) => {
-  const { registry, proxy } = await startWorld(t);
+  const { notary, registry, proxy } = await startWorld(t);
   registry.put('team/app', image);
+  notary.sign('team/app', '1.0', image);
   registry.fault('team/app', `blobs/${digestOf(layer)}`, slow(1, 5000));
   const incoming = await open(proxy.url, `/v2/team/app/blobs/${digestOf(layer)}`);
   const drained = proxy.drain();

@@ -211,20 +211,34 @@ test('a refusal of our own account is not passed on: it is for the operator', as
   }
 });
 
-test('a HEAD says whether this client may have the manifest, and reads nothing', async (t) => {
+test('a HEAD says whether this client may have the manifest and under which digest, and reads nothing', async (t) => {
   const seen: unknown[] = [];
   let status = 200;
+  let said: Record<string, string> = { 'docker-content-digest': `sha512:${'5'.repeat(128)}` };
   const origin = await serve(t, (request, response) => {
     seen.push([request.method, request.headers.authorization]);
-    response.writeHead(status, { 'content-length': '1234', 'content-type': 'application/json' }).end();
+    response
+      .writeHead(status, { 'content-length': '1234', 'content-type': 'application/json', ...said })
+      .end();
   });
   const upstream = upstreamOf(t, registryAt(origin));
   assert.deepEqual(
     await upstream.headManifest(repository, { kind: 'digest', digest }, { authorization: clientToken }),
     {
       kind: 'found',
+      digest: `sha512:${'5'.repeat(128)}`,
     },
   );
+  for (const nothing of [
+    {},
+    { 'docker-content-digest': '' },
+    { 'docker-content-digest': `${digest}, ${digest}` },
+  ]) {
+    said = nothing;
+    const found = { kind: 'found', digest: undefined };
+    assert.deepEqual(await upstream.headManifest(repository, { kind: 'digest', digest }, {}), found);
+  }
+  said = {};
   status = 404;
   assert.deepEqual(
     await upstream.headManifest(repository, { kind: 'digest', digest }, { authorization: clientToken }),
@@ -241,6 +255,7 @@ test('a HEAD says whether this client may have the manifest, and reads nothing',
   });
   assert.deepEqual(seen, [
     ['HEAD', clientToken],
+    ...Array.from({ length: 3 }, () => ['HEAD', undefined]),
     ['HEAD', clientToken],
     ['HEAD', undefined],
   ]);

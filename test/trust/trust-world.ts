@@ -14,6 +14,7 @@ import { SignatureVerifier } from '../../src/tuf/key/signature.ts';
 import type { LyingNotaryOptions } from '../world/lying-notary.ts';
 import { LyingNotary } from '../world/lying-notary.ts';
 import { temporaryDirectory } from './trust-records.ts';
+import { MemorySignedLedger } from './memory-signed-ledger.ts';
 
 export const gun = 'reg.test/app';
 export const minute = 60_000;
@@ -140,6 +141,7 @@ export class TrustWorld {
     return new NotaryTrust({
       notaries: new Map([['main', this.#client]]),
       store,
+      ledger: new MemorySignedLedger(),
       verifier: new SignatureVerifier(),
       limits: { ...trustLimits, ...this.#options.limits },
       now: this.now,

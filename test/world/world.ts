@@ -119,9 +119,16 @@ export class Proxy {
     return { ...answered, reason: typeof reason === 'string' ? reason : undefined };
   }
 
-  /** Takes a request target; sends it as it is. */
-  request(target: string, options: HttpOptions = {}): Promise<HttpAnswer> {
-    return send(this.url, target, options);
+  /** Takes a request target; sends it as it is. Gives the answer when nothing goes on beside it any more. */
+  async request(target: string, options: HttpOptions = {}): Promise<HttpAnswer> {
+    const answered = await send(this.url, target, options);
+    await this.settled();
+    return answered;
+  }
+
+  /** Resolves when nothing goes on beside the answers. */
+  settled(): Promise<void> {
+    return this.#gate.settled();
   }
 
   /** The text of `/metrics`. */

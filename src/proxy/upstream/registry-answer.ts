@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
+import type { Digest } from '../../oci/reference.ts';
 import { DownloadError } from '../../trust/download-error.ts';
 import { readBounded } from '../../trust/token-client.ts';
 import type { HeaderFields } from './headers.ts';
@@ -34,7 +35,12 @@ export type ManifestAnswer =
   | { readonly kind: 'missing' }
   | Refusal
   | Unavailable;
-export type ManifestPresence = { readonly kind: 'found' | 'missing' } | Refusal | Unavailable;
+/** `digest` is what the registry says of it, undefined where it says nothing that could be one. */
+export type ManifestPresence =
+  | { readonly kind: 'found'; readonly digest: Digest | undefined }
+  | { readonly kind: 'missing' }
+  | Refusal
+  | Unavailable;
 /** `answer` has status 200, 206, 404 or 416; whoever gets it reads or destroys its body. */
 export type BlobAnswer =
   | {

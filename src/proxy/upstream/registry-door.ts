@@ -1,24 +1,31 @@
 import type { Limits, Registry } from '../../config/config.ts';
-import type { Identifier, RepositoryName } from '../../oci/reference.ts';
+import type { ManifestFacts } from '../../oci/manifest.ts';
+import type { Digest, Identifier, RepositoryName } from '../../oci/reference.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { Admissions } from '../auth/admissions.ts';
 import { ClientTokens } from '../auth/client-tokens.ts';
 import type { DownloadError } from '../../trust/download-error.ts';
+import type { ContentGraph } from '../../trust/state/content-graph.ts';
+import type { SignedLedger } from '../../trust/state/signed-ledger.ts';
+import { StateError } from '../../trust/trust-store.ts';
 import { CarriedAuthorization } from './carried-authorization.ts';
 import type { Caller } from './headers.ts';
 import { PassThrough } from './pass-through.ts';
-import type { ChildrenCache } from './signed-children.ts';
-import { SignedChildren } from './signed-children.ts';
+import { Reachability } from '../reach/reachability.ts';
+import { RegistryEvidence } from '../reach/registry-evidence.ts';
 import type { Refusal, Unavailable } from './upstream.ts';
 import { Upstream } from './upstream.ts';
 import type { ManifestCache } from './verified-manifests.ts';
 import { VerifiedManifests } from './verified-manifests.ts';
 
 /** What is known of content, whatever registry it came from, and of who may have it. */
-export interface ContentCaches {
+export interface Known {
   readonly manifests: ManifestCache;
-  readonly children: ChildrenCache;
+  readonly graph: ContentGraph;
+  readonly ledger: SignedLedger;
   readonly admissions: Admissions;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
 }
 
 /** Every way to one registry: what is judged, what stands below it, what is carried. */
@@ -26,14 +33,15 @@ export class RegistryDoor {
   readonly registry: Registry;
   readonly upstream: Upstream;
   readonly manifests: VerifiedManifests;
-  readonly children: SignedChildren;
+  readonly reachability: Reachability;
+  readonly evidence: RegistryEvidence;
   readonly passThrough: PassThrough;
   /** Undefined where the client's credentials are not this registry's business. */
   readonly tokens: ClientTokens | undefined;
   readonly #admissions: Admissions;
   readonly #ownAuthorization: CarriedAuthorization | undefined;
 
-  constructor(registry: Registry, limits: Limits, caches: ContentCaches, metrics: Metrics, hop: string) {
+  constructor(registry: Registry, limits: Limits, known: Known, metrics: Metrics, hop: string) {
     const onAnswer = (name: string, code: number | 'error', seconds: number): void =>
       metrics.upstreamRequest(name, code, seconds);
     this.registry = registry;
@@ -42,16 +50,29 @@ export class RegistryDoor {
     this.manifests = new VerifiedManifests(
       registry,
       this.upstream,
-      caches.manifests,
-      caches.admissions,
+      known.manifests,
+      known.admissions,
       onCache,
     );
-    this.children = new SignedChildren(this.manifests, caches.children, limits.expandManifests);
+    const { upstream } = this;
+    this.reachability = new Reachability(this.manifests, known.graph, limits);
+    this.evidence = new RegistryEvidence({ ...known, reachability: this.reachability, upstream });
     this.passThrough = new PassThrough(registry, { limits, onAnswer, hop });
-    this.#admissions = caches.admissions;
+    this.#admissions = known.admissions;
     if (registry.auth !== 'forward')
       this.#ownAuthorization = new CarriedAuthorization(registry, limits.downloadTimeout, hop);
     else this.tokens = new ClientTokens(registry, limits, hop);
+  }
+
+  /** Takes a manifest that may be pulled, to remember what stands below it; gives why that failed, if it did. */
+  async record(digest: Digest, facts: ManifestFacts): Promise<string | undefined> {
+    try {
+      await this.reachability.record(digest, facts);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof StateError)) throw error;
+      return error.message;
+    }
   }
 
   /**

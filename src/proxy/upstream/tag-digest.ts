@@ -1,11 +1,11 @@
 import { Agent } from 'undici';
 import type { Registry } from '../../config/config.ts';
 import { printEndpoint } from '../../oci/endpoint.ts';
-import { acceptManifests } from '../../oci/media-type.ts';
 import type { Digest, ImageReference } from '../../oci/reference.ts';
 import { parseDigest } from '../../oci/reference.ts';
 import { DownloadError } from '../../trust/download-error.ts';
 import { wireError } from '../../trust/token-client.ts';
+import { manifestRequestHeaders, withOurs } from './headers.ts';
 
 /**
  * Asks a registry what it says of an image today, to show it beside a verdict; nothing is decided by it. `timeout` is in
@@ -30,11 +30,7 @@ export async function tagDigest(
       origin,
       path: printEndpoint({ kind: 'manifest', repository, identifier }),
       method: 'HEAD',
-      headers: {
-        accept: acceptManifests,
-        'user-agent': 'tufgate',
-        ...(authorization !== undefined && { authorization }),
-      },
+      headers: withOurs(manifestRequestHeaders({}), authorization),
       signal: AbortSignal.timeout(timeout),
     });
     await body.dump();

@@ -6,6 +6,7 @@ import { printEndpoint } from '../../oci/endpoint.ts';
 import { acceptLists, acceptManifests } from '../../oci/media-type.ts';
 import { redirectTarget } from '../../oci/redirect.ts';
 import type { Digest, Identifier, RepositoryName, Tag } from '../../oci/reference.ts';
+import { parseDigest } from '../../oci/reference.ts';
 import { credentialSource } from '../../trust/credentials/credential-source.ts';
 import { DownloadError } from '../../trust/download-error.ts';
 import { TokenClient, readBounded, wireError } from '../../trust/token-client.ts';
@@ -110,7 +111,7 @@ export class Upstream {
     });
   }
 
-  /** Asks only whether the registry would serve this manifest to this client: what is cached is not for everyone. */
+  /** Asks only whether the registry would serve this manifest to this client, and by which digest it knows it. */
   async headManifest(
     repository: RepositoryName,
     identifier: Identifier,
@@ -121,7 +122,8 @@ export class Upstream {
       const { answer, url } = await this.#ask('HEAD', endpoint, caller, acceptManifests);
       if (answer.statusCode !== 200 && answer.statusCode !== 404) return this.#refusal(url, answer);
       await answer.body.dump();
-      return { kind: answer.statusCode === 200 ? 'found' : 'missing' };
+      if (answer.statusCode === 404) return { kind: 'missing' };
+      return { kind: 'found', digest: parseDigest(String(answer.headers['docker-content-digest'])) };
     });
   }
 
@@ -154,9 +156,9 @@ export class Upstream {
     });
   }
 
-  /** Lets what is under way finish, and opens no connection after that. */
+  /** Cuts what is under way, and opens no connection after that. */
   async close(): Promise<void> {
-    await Promise.all([this.#pool.close(), this.#elsewhere.close()]);
+    await Promise.all([this.#pool.destroy(), this.#elsewhere.destroy()]);
   }
 
   async #guarded<Answer>(ask: () => Promise<Answer>): Promise<Answer | Unavailable> {

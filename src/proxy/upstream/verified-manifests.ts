@@ -17,6 +17,8 @@ export interface VerifiedManifest {
 export interface Mismatch {
   readonly kind: 'mismatch';
   readonly finding: string;
+  /** Whether the bytes hash to the digest: then it is what they are, and not the registry's fault. */
+  readonly isGenuine: boolean;
 }
 export type VerifiedAnswer =
   VerifiedManifest | { readonly kind: 'missing' } | Mismatch | Refusal | Unavailable;
@@ -80,7 +82,7 @@ export class VerifiedManifests {
     if (answer.kind !== 'found') {
       // More bytes than any manifest may have are not the signed ones.
       return answer.kind === 'unavailable' && answer.cause.failure === 'too-large'
-        ? { kind: 'mismatch', finding: answer.cause.message }
+        ? { kind: 'mismatch', finding: answer.cause.message, isGenuine: false }
         : answer;
     }
     this.#admissions.remember(this.#registry.name, repository, caller.authorization);
@@ -94,7 +96,7 @@ export class VerifiedManifests {
   async #presence(repository: RepositoryName, digest: Digest, caller: Caller): Promise<ManifestPresence> {
     const { name, auth } = this.#registry;
     if (auth !== 'forward' || this.#admissions.knows(name, repository, caller.authorization)) {
-      return { kind: 'found' };
+      return { kind: 'found', digest };
     }
     const presence = await this.#upstream.headManifest(repository, { kind: 'digest', digest }, caller);
     if (presence.kind === 'found') this.#admissions.remember(name, repository, caller.authorization);
@@ -117,11 +119,17 @@ export class VerifiedManifests {
 function verify(bytes: Uint8Array, digest: Digest): VerifiedManifest | Mismatch {
   const algorithm = digest.slice(0, digest.indexOf(':'));
   const found = `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`;
-  if (found !== digest)
-    return { kind: 'mismatch', finding: `the registry's bytes hash to ${found}, not to ${digest}` };
+  if (found !== digest) {
+    const finding = `the registry's bytes hash to ${found}, not to ${digest}`;
+    return { kind: 'mismatch', finding, isGenuine: false };
+  }
   const facts = readManifest(bytes);
   return facts === undefined
-    ? { kind: 'mismatch', finding: `${digest} is not one manifest that every client reads alike` }
+    ? {
+        kind: 'mismatch',
+        finding: `${digest} is not one manifest that every client reads alike`,
+        isGenuine: true,
+      }
     : { kind: 'found', bytes, facts };
 }
 
@@ -135,6 +143,7 @@ function checkSigned(
     return {
       kind: 'mismatch',
       finding: `the registry's manifest has ${length} bytes, but ${signed.length} are signed`,
+      isGenuine: true,
     };
   }
   if (signed.sha512 === undefined) return manifest;
@@ -146,5 +155,6 @@ function checkSigned(
   return {
     kind: 'mismatch',
     finding: `the registry's manifest has SHA-512 ${found}..., but ${wanted}... is signed`,
+    isGenuine: true,
   };
 }

@@ -25,6 +25,8 @@ export class CorruptingRelay {
   fault: Fault = 'none';
   /** The digests of manifests that the registry behind the relay has among its blobs, too. */
   readonly blobsToo = new Set<string>();
+  /** The digests of blobs whose bytes are spoiled, whatever the fault. */
+  readonly spoiled = new Set<string>();
   readonly passed: Passed[] = [];
   #noticeSilence: () => void = () => undefined;
 
@@ -81,7 +83,9 @@ export class CorruptingRelay {
 
   async #answer(upstream: IncomingMessage, path: string, response: ServerResponse): Promise<void> {
     const body = await buffer(upstream);
-    const spoil = body.length > 0 && this.fault !== 'none' && path.includes(`/${this.fault}/`);
+    const isChosen = [...this.spoiled].some((digest) => path.includes(`/blobs/${digest}`));
+    const isFaulty = this.fault !== 'none' && path.includes(`/${this.fault}/`);
+    const spoil = body.length > 0 && (isChosen || isFaulty);
     response.writeHead(upstream.statusCode ?? 502, upstream.headers);
     response.end(spoil ? corrupted(body) : body);
   }

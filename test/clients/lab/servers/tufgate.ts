@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stringify } from 'yaml';
@@ -126,6 +126,14 @@ export class Tufgate {
   /** Ends it as a power failure does. */
   async kill9(): Promise<void> {
     await this.stop('SIGKILL');
+  }
+
+  /** Ends it, and starts it again with its state, or with none. */
+  async restart(state: 'kept' | 'empty'): Promise<void> {
+    await this.stop();
+    const names = ['state.db', 'state.db-wal', 'state.db-shm'].map((name) => join(this.#setting.cwd, name));
+    if (state === 'empty') await Promise.all(names.map((name) => rm(name, { force: true })));
+    await this.serve();
   }
 
   /** The JSON log lines since the last start. */

@@ -98,8 +98,8 @@ export function tellStories(
   });
 }
 
-/** A failed notary is remembered for a while, so its return is not seen at once. Throws after 60 s. */
-async function untilPulled(client: PullingClient, image: string): Promise<void> {
+/** Pulls until it works: what failed is remembered for a while, so that its return is not seen at once. Throws after 60 s. */
+export async function untilPulled(client: PullingClient, image: string): Promise<void> {
   const deadline = Date.now() + 60_000;
   for (;;) {
     const { pulled, text } = await client.pull(image);
