@@ -67,7 +67,7 @@ export class TrustCarriage {
           : `pushes to ${found.route.registry.name} are not carried`;
       return answerError(response, 405, { code: 'UNSUPPORTED', message }, { Allow: methods.join(', ') });
     }
-    if (!(await this.#admits(request, response, found))) return;
+    if (!(await this.#admits(request, response, found, isRead))) return;
     if (isRead) return this.#read(response, found.notary, target.endpoint);
     await publishing?.carry(request, response, {
       endpoint: target.endpoint,
@@ -99,6 +99,7 @@ export class TrustCarriage {
     request: IncomingMessage,
     response: ServerResponse,
     { route, repository }: Found,
+    isRead: boolean,
   ): Promise<boolean> {
     const { authorisation, doors } = this.#options;
     const caller = await authorisation.callerOf(request, response, route);
@@ -109,6 +110,10 @@ export class TrustCarriage {
     switch (admission.kind) {
       case 'admitted':
         return true;
+      case 'hidden':
+        // Some registries say "not found" of what a client may not see. What is published names nothing to whoever does.
+        if (isRead) answerNoTrust(response, 'the registry has no such repository');
+        return !isRead;
       case 'refused':
         answerAsUpstream(response, admission, { challenge: authorisation.challengeFor(request, route) });
         return false;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { codes } from '../../src/doctor/finding.ts';
 import type { Tree } from './node.ts';
@@ -18,6 +19,8 @@ const conf = '/etc/containers/registries.conf';
 const dropIn = `${conf}.d/50-trust.conf`;
 const user = '/home/ann/.config/containers/registries.conf';
 const buildkit = '/etc/buildkit/buildkitd.toml';
+/** The same of the node's administrator, whose home is not under /home. */
+const ownBuildkit = join('/root', '.config/buildkit/buildkitd.toml');
 
 const hostsText = `server = "${gate}"\n[host."${gate}"]\n  capabilities = ["pull", "resolve"]\n`;
 const version2 = 'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry]\n';
@@ -267,8 +270,8 @@ const wrong: readonly (readonly [finding: string, tree: Tree, variant?: string])
   ],
   [`buildkit-mirrors ${buildkit}:2`, { [buildkit]: `[registry."hub"]\nmirrors = ["${gate}"]\n` }],
   [
-    'buildkit-mirrors /root/.config/buildkit/buildkitd.toml:2',
-    { '/root/.config/buildkit/buildkitd.toml': `[registry."hub"]\nmirrors = ["${gate}"]\n` },
+    `buildkit-mirrors ${ownBuildkit}:2`,
+    { [ownBuildkit]: `[registry."hub"]\nmirrors = ["${gate}"]\n` },
     'of a user',
   ],
 ];

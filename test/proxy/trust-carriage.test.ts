@@ -185,6 +185,16 @@ test('our own account at a notary reads for clients, and never publishes for the
   assert.deepEqual(posts, []);
 });
 
+test('trust data of a repository that its registry hides from a client is not known to that client either', async (t) => {
+  const { proxy, registry, notary } = await signedWorld(t, { auth: 'forward' });
+  registry.fault('team/app', 'tags/list', answer(404));
+  const asked = await askedDuring(notary, async () => {
+    const hidden = await proxy.request(pathOf('targets.json'));
+    assert.deepEqual([hidden.status, at(hidden.json, 'errors', 0, 'code')], [404, 'METADATA_NOT_FOUND']);
+  });
+  assert.deepEqual(asked, []);
+});
+
 for (const kind of ['basic', 'bearer'] as const) {
   test(`trust data of a private repository is for whom its registry lets in (${kind})`, async (t) => {
     const stranger: User = { username: 'stranger', password: 'x', grants: [] };

@@ -84,9 +84,8 @@ export class RegistryDoor {
     identifier: Identifier,
     caller: Caller,
   ): Promise<{ readonly kind: 'admitted' } | Refusal | Unavailable> {
-    const { name, auth } = this.registry;
     const admitted = { kind: 'admitted' } as const;
-    if (auth !== 'forward' || this.#admissions.knows(name, repository, caller.authorization)) return admitted;
+    if (this.#isAdmitted(repository, caller)) return admitted;
     const presence = await this.upstream.headManifest(repository, identifier, caller);
     if (presence.kind === 'unavailable') return presence;
     if (presence.kind === 'refused') {
@@ -98,7 +97,8 @@ export class RegistryDoor {
       return said.kind === 'found' || said.kind === 'missing' ? admitted : said;
     }
     // Some registries say "not found" of what a client may not see: no yes to remember.
-    if (presence.kind === 'found') this.#admissions.remember(name, repository, caller.authorization);
+    if (presence.kind === 'found')
+      this.#admissions.remember(this.registry.name, repository, caller.authorization);
     return admitted;
   }
 
@@ -112,18 +112,26 @@ export class RegistryDoor {
     return repository === undefined ? undefined : this.#ownAuthorization.header(repository, actions);
   }
 
-  /** As `admits`, where no tag is asked for: whether the registry would name this client its tags. */
+  /**
+   * As `admits`, where no tag is asked for: whether the registry would name this client its tags. `hidden`: it knows of no
+   * such repository, or will not say so to this client.
+   */
   async admitsToTags(
     repository: RepositoryName,
     caller: Caller,
-  ): Promise<{ readonly kind: 'admitted' } | Refusal | Unavailable> {
-    const { name, auth } = this.registry;
-    const admitted = { kind: 'admitted' } as const;
-    if (auth !== 'forward' || this.#admissions.knows(name, repository, caller.authorization)) return admitted;
+  ): Promise<{ readonly kind: 'admitted' | 'hidden' } | Refusal | Unavailable> {
+    if (this.#isAdmitted(repository, caller)) return { kind: 'admitted' };
     const page = await this.upstream.list({ kind: 'tags', repository, query: [['n', '1']] }, caller);
     if (page.kind === 'refused' || page.kind === 'unavailable') return page;
-    if (page.kind === 'found') this.#admissions.remember(name, repository, caller.authorization);
-    return admitted;
+    if (page.kind === 'none') return { kind: 'hidden' };
+    this.#admissions.remember(this.registry.name, repository, caller.authorization);
+    return { kind: 'admitted' };
+  }
+
+  /** Whether nobody has to be asked: it is not the client's credentials that open the registry, or they did just now. */
+  #isAdmitted(repository: RepositoryName, { authorization }: Caller): boolean {
+    const { name, auth } = this.registry;
+    return auth !== 'forward' || this.#admissions.knows(name, repository, authorization);
   }
 
   async close(): Promise<void> {
