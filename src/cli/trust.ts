@@ -125,7 +125,9 @@ export async function trustRevoke(text: string, configPath: string, write: Write
       write(`${digest} of ${gun} is signed: take its tag away first (docker trust revoke, notary remove).\n`);
       return exit.refused;
     case 'unknown':
-      write(`${digest} of ${gun} was never seen signed: nothing keeps it.\n`);
+      write(
+        `${digest} of ${gun} was never seen signed itself: to end what it stands on, revoke the digest that the tag meant.\n`,
+      );
       return exit.refused;
   }
 }
